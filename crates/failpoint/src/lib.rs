@@ -1,0 +1,70 @@
+//! Named points at which a test may kill the process that passes them.
+//!
+//! Knows nothing of the project. A point costs nothing unless the feature `failpoints` is on. With it, the
+//! environment steers: `TARE_FAILPOINT=name` ends the process on the spot (SIGABRT: no destructor runs, nothing is
+//! cleaned up) when it passes `name`, and `TARE_FAILPOINT_LOG=file` appends each visited name to `file`, so that a test can tell which points
+//! its story passes.
+//!
+//! [`POINTS`] lists all of them: a name that is not there does not compile, and the crash test reads the table and
+//! fails for a point that no story visits.
+
+/// Every fail point of the project, in the order of the code that passes them.
+pub const POINTS: &[&str] = &[
+];
+
+/// Whether `name` is in [`POINTS`]; evaluated at compile time by [`failpoint!`].
+#[must_use]
+pub const fn known(name: &str) -> bool {
+    let mut i = 0;
+    while i < POINTS.len() {
+        if same(POINTS[i].as_bytes(), name.as_bytes()) {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
+/// Marks a point where a crash test may kill the process. The name must be in [`POINTS`].
+#[macro_export]
+macro_rules! failpoint {
+    ($name:literal) => {{
+        const { assert!($crate::known($name), "fail point is not in failpoint::POINTS") };
+        $crate::visit($name);
+    }};
+}
+
+/// Passes the point `name`: see the crate's documentation. Use [`failpoint!`].
+#[cfg(not(feature = "failpoints"))]
+#[inline(always)]
+pub fn visit(_name: &str) {}
+
+/// Passes the point `name`: see the crate's documentation. Use [`failpoint!`].
+#[cfg(feature = "failpoints")]
+#[expect(clippy::disallowed_methods, reason = "steered by the environment, in test builds only")]
+pub fn visit(name: &str) {
+    use std::io::Write;
+    if let Ok(path) = std::env::var("TARE_FAILPOINT_LOG")
+        && let Ok(mut log) = std::fs::OpenOptions::new().create(true).append(true).open(path)
+    {
+        // One write: several processes append to the same file.
+        drop(log.write_all(format!("{name}\n").as_bytes()));
+    }
+    if std::env::var("TARE_FAILPOINT").is_ok_and(|wanted| wanted == name) {
+        std::process::abort();
+    }
+}

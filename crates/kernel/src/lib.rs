@@ -1,0 +1,1 @@
+//! Safe doors to Linux.

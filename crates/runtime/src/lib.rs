@@ -1,0 +1,1 @@
+//! OCI runtime: a bundle becomes a process.

@@ -1,0 +1,1 @@
+//! SQLite: what is wanted and what was last known.

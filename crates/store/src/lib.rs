@@ -1,0 +1,1 @@
+//! Blobs, layers and snapshots.

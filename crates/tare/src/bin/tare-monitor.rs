@@ -1,0 +1,2 @@
+//! src/bin/tare-monitor.rs
+fn main() {}

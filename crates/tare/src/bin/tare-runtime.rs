@@ -1,0 +1,2 @@
+//! src/bin/tare-runtime.rs
+fn main() {}

@@ -1,0 +1,2 @@
+//! src/main.rs
+fn main() {}

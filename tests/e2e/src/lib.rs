@@ -1,0 +1,1 @@
+//! User stories on real containers.
