@@ -1,2 +1,37 @@
-//! The project's chores.
-fn main() {}
+//! The project's chores: `cargo xtask CHORE`. Each does all its own set-up and says what it does.
+#![expect(clippy::print_stderr, reason = "chores narrate on standard error")]
+
+mod shell;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask CHORE
+
+  demo            make images, run containers, show what Tare does; leaves nothing behind
+  test [--guest]  formatting, lints, tidy and every test; with --guest once more in a virtual machine
+  tidy            the shape of the house: edges between crates, names, docs
+  fixtures        the images that tests use, made from Debian packages, in target/fixtures
+  bench [WHAT]    compare with peers in one run: run, exec, memory, all";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match chore(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn chore(args: &[&str]) -> Result<()> {
+    match args {
+        ["tidy"] => tidy::run(),
+        _ => bail!("{HELP}"),
+    }
+}
