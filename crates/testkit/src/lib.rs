@@ -18,3 +18,24 @@ pub mod terminal;
 
 pub use host::{Host, Outcome, Transport};
 pub use terminal::Terminal;
+
+/// Makes of each story `fn(&Sandbox, Transport)` two tests, `embedded::story` and `socket::story`.
+#[macro_export]
+macro_rules! over_both_transports {
+    ($($story:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[test]
+            fn $story() {
+                let Some(sandbox) = $crate::sandbox!() else { return };
+                super::$story(&sandbox, $crate::Transport::Embedded);
+            })+
+        }
+        mod socket {
+            $(#[test]
+            fn $story() {
+                let Some(sandbox) = $crate::sandbox!() else { return };
+                super::$story(&sandbox, $crate::Transport::Socket);
+            })+
+        }
+    };
+}
