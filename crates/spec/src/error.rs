@@ -19,6 +19,10 @@ pub enum Kind {
 /// A text that is not what it should be. The message names the text and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
+#[expect(
+    clippy::error_impl_error,
+    reason = "each crate has one error, named by the crate"
+)]
 pub struct Error {
     /// What kind of text was refused.
     pub kind: Kind,

@@ -130,4 +130,36 @@ impl Descriptor {
             artifact_type: None,
         }
     }
+
+    /// A descriptor must say what it describes, and no blob is empty.
+    pub(crate) fn check(&self) -> crate::Result<()> {
+        let Self {
+            digest,
+            media_type,
+            size,
+            ..
+        } = self;
+        let token = |part: &str| {
+            part.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && part.len() <= 127
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b))
+        };
+        if !media_type
+            .split_once('/')
+            .is_some_and(|(a, b)| token(a) && token(b))
+        {
+            return Err(document::bad(format!(
+                "invalid manifest: descriptor of {digest} has no valid media type"
+            )));
+        }
+        // Larger numbers are negative to the other tools.
+        if *size == 0 || i64::try_from(*size).is_err() {
+            return Err(document::bad(format!(
+                "invalid manifest: descriptor of {digest} has the size {size}"
+            )));
+        }
+        Ok(())
+    }
 }

@@ -149,7 +149,7 @@ impl FromStr for Platform {
     fn from_str(text: &str) -> Result<Self> {
         let bad = |why: &str| Error::new(Kind::Platform, format!("{:?}: {why}", shown(text)));
         let plain = |part: &str| {
-            !part.is_empty()
+            part.starts_with(|c: char| c.is_ascii_alphanumeric())
                 && part.len() <= 64
                 && part
                     .bytes()

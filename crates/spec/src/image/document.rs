@@ -54,6 +54,7 @@ pub struct Index {
 
 /// What a reference in a registry leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Document {
     /// An image of one platform.
     Manifest(Manifest),
@@ -148,7 +149,7 @@ impl Manifest {
             .layers
             .iter()
             .chain([&manifest.config])
-            .try_for_each(check)?;
+            .try_for_each(Descriptor::check)?;
         Ok(manifest)
     }
 }
@@ -163,29 +164,11 @@ impl Index {
                 index.manifests.len()
             )));
         }
-        index.manifests.iter().try_for_each(check)?;
+        index.manifests.iter().try_for_each(Descriptor::check)?;
         Ok(index)
     }
 }
 
-/// A descriptor must say what it describes, and no blob is empty.
-fn check(descriptor: &Descriptor) -> Result<()> {
-    let digest = &descriptor.digest;
-    if descriptor.media_type.is_empty() {
-        return Err(bad(format!(
-            "invalid manifest: descriptor of {digest} has no media type"
-        )));
-    }
-    // Larger numbers are negative to the other tools.
-    if descriptor.size == 0 || i64::try_from(descriptor.size).is_err() {
-        return Err(bad(format!(
-            "invalid manifest: descriptor of {digest} has the size {}",
-            descriptor.size
-        )));
-    }
-    Ok(())
-}
-
-fn bad(message: impl Into<String>) -> Error {
+pub(super) fn bad(message: impl Into<String>) -> Error {
     Error::new(Kind::Document, message)
 }
