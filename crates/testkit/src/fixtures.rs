@@ -43,3 +43,19 @@ pub fn image(name: &str) -> PathBuf {
     );
     path
 }
+
+/// The stock `docker` clients there are: the one on the PATH, and Debian's that `cargo xtask test` unpacks into
+/// `target/peers`.
+#[must_use]
+pub fn docker_clients() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found: Vec<PathBuf> = std::env::split_paths(&path)
+        .map(|dir| dir.join("docker"))
+        .filter(|p| p.is_file())
+        .take(1)
+        .collect();
+    let peers =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/peers/docker/usr/bin/docker");
+    found.extend(Some(peers).filter(|p| p.is_file()));
+    found
+}

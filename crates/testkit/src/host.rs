@@ -28,6 +28,7 @@ pub struct Host {
     cgroup: String,
     before: Snapshot,
     finished: bool,
+    env: Vec<(String, String)>,
 }
 
 /// What a command did.
@@ -105,6 +106,7 @@ impl Host {
             cgroup,
             before,
             finished: false,
+            env: Vec::new(),
         };
         if transport == Transport::Socket {
             host.start_daemon();
@@ -233,6 +235,7 @@ impl Host {
             .env("TARE_RUN_ROOT", self.run())
             .env("TARE_CGROUP_PARENT", &self.cgroup)
             .env_remove("DOCKER_HOST");
+        command.envs(self.env.iter().map(|(k, v)| (k, v)));
         match self.transport {
             Transport::Embedded => command.env("TARE_HOST", "embedded"),
             Transport::Socket => {
@@ -240,6 +243,25 @@ impl Host {
             }
         };
         command
+    }
+
+    /// Sets a variable for every command from now on; the daemon is started again with it.
+    pub fn set_env(&mut self, name: &str, value: &str) {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self.restart_daemon();
+    }
+
+    /// Takes back all of [`Host::set_env`].
+    pub fn clear_env(&mut self) {
+        self.env.clear();
+        self.restart_daemon();
+    }
+
+    fn restart_daemon(&mut self) {
+        if self.transport == Transport::Socket {
+            self.stop_daemon(rustix::process::Signal::TERM);
+            self.start_daemon();
+        }
     }
 
     /// The command `tare ARGS…`, to be started by the test.

@@ -17,6 +17,7 @@ pub mod sandbox;
 pub mod terminal;
 
 pub use host::{Host, Outcome, Transport};
+pub use sandbox::note;
 pub use terminal::Terminal;
 
 /// Makes of each story `fn(&Sandbox, Transport)` two tests, `embedded::story` and `socket::story`.

@@ -179,6 +179,7 @@ fn check(result: libc::c_int) -> std::io::Result<libc::c_int> {
 }
 
 #[expect(clippy::print_stderr, reason = "a skipped test says so")]
-pub(crate) fn note(text: &str) {
+/// Says something that a reader of the test's output wants to know.
+pub fn note(text: &str) {
     eprintln!("{text}");
 }
