@@ -1,1 +1,20 @@
-//! The use cases.
+//! The use cases: what a user can do with containers, images and volumes.
+//!
+//! Does not know HTTP, argv or Docker's JSON; [`Config`] passes in every path and program that it uses. What is wanted is in
+//! SQLite (`state`), what is true now is asked of the container's monitor (`protocol`), and everything that takes more
+//! than one step is journaled, so that whoever opens the engine next can finish or undo it.
+//!
+//! Read [`container`] first, then `bundle` (a container becomes a runtime spec: pure), then `launch` (it becomes a
+//! process), then `recovery`.
+
+pub mod container;
+mod error;
+pub mod exec;
+pub mod image;
+pub mod log;
+mod open;
+pub mod system;
+pub mod volume;
+
+pub use error::{Error, Kind, Result};
+pub use open::{Binaries, Config, Engine, Paths};

@@ -1,0 +1,275 @@
+//! Containers: what was asked for, what is known, and everything that can be done with them.
+
+mod config;
+mod view;
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use spec::ContainerId;
+use tokio::io::AsyncWrite;
+
+pub use config::{
+    BindOptions, Config, Device, Healthcheck, HostConfig, LogConfig, MountKind, MountRequest,
+    PortBinding, RestartPolicy, TmpfsOptions, Ulimit, VolumeOptions,
+};
+pub use view::{Filters, Inspect, ListRequest, MountPoint, State, Status, Summary};
+
+use crate::error::{Error, Kind, Result};
+use crate::log::{LogRequest, Logs, Records};
+use crate::open::Engine;
+
+/// A container to make.
+#[derive(Debug, Clone)]
+pub struct CreateRequest {
+    /// Its name, perhaps with a slash before it; made up if none.
+    pub name: Option<String>,
+    /// The platform that its image must have; the machine's if none.
+    pub platform: Option<spec::Platform>,
+    /// What runs in it.
+    pub config: Config,
+    /// What the host does for it.
+    pub host: HostConfig,
+}
+
+/// A container that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// Its id.
+    pub id: ContainerId,
+    /// What is not as was asked.
+    pub warnings: Vec<String>,
+}
+
+/// What to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaitCondition {
+    /// That it does not run; true at once if it doesn't.
+    NotRunning,
+    /// Its next exit, even if it has not been started yet.
+    NextExit,
+    /// That it is gone.
+    Removed,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exit {
+    /// Its exit code; 128 + signal if a signal ended it.
+    pub code: i64,
+    /// Why the engine could not tell, if so.
+    pub error: Option<String>,
+}
+
+/// A wait that has begun: whatever happens from now on counts.
+#[derive(Debug)]
+pub struct Waiting {}
+
+impl Waiting {
+    /// Waits for it.
+    ///
+    /// # Errors
+    /// The container can't be watched any more.
+    pub async fn exit(self) -> Result<Exit> {
+        Err(Error::new(Kind::Unavailable, "wait"))
+    }
+}
+
+/// What to attach.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AttachRequest {
+    /// Write its standard input.
+    pub stdin: bool,
+    /// Read its standard output.
+    pub stdout: bool,
+    /// Read its standard error.
+    pub stderr: bool,
+    /// First all that it wrote so far.
+    pub logs: bool,
+    /// What it writes from now on.
+    pub stream: bool,
+}
+
+/// A container's streams. Of a container that does not run yet they wait until it does, and miss nothing.
+#[derive(Debug)]
+pub struct Attached {
+    /// Its id.
+    pub id: ContainerId,
+    /// Whether it has a terminal: its bytes go out as they are, not in frames.
+    pub tty: bool,
+    /// What it writes; ends with the container.
+    pub output: Records,
+    /// Its standard input, if asked for and if it has one.
+    pub stdin: Option<StdinWriter>,
+}
+
+/// A program's standard input, or its terminal. Shutting it down ends the input where the container was made so
+/// (`stdin_once`); dropping it ends nothing.
+#[derive(Debug)]
+pub struct StdinWriter {}
+
+impl AsyncWrite for StdinWriter {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// How to stop a container.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StopRequest {
+    /// The signal, by name or number; the container's if none.
+    pub signal: Option<String>,
+    /// Seconds until it is killed; the container's if none, never if negative.
+    pub timeout: Option<i64>,
+}
+
+/// How to remove a container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RemoveRequest {
+    /// Kill it first if it runs.
+    pub force: bool,
+    /// Also the volumes that were made for it without a name.
+    pub volumes: bool,
+}
+
+/// What can be done with containers. A container is named by its name, its id or a prefix of its id that no other has.
+#[derive(Debug, Clone)]
+pub struct Containers {
+    engine: Engine,
+}
+
+impl Containers {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine }
+    }
+
+    /// Makes a container; starts nothing.
+    ///
+    /// # Errors
+    /// No such image, the name is taken, or something asked for can't be done.
+    pub async fn create(&self, request: CreateRequest) -> Result<Created> {
+        let _ = (&self.engine, request);
+        Err(Error::new(Kind::Unavailable, "create"))
+    }
+
+    /// Starts a container: when it returns, its program has been executed.
+    ///
+    /// # Errors
+    /// No such container; [`Kind::NotModified`] if it runs; [`Kind::CommandNotFound`] and
+    /// [`Kind::CommandNotExecutable`] for its program.
+    pub async fn start(&self, name: &str) -> Result<()> {
+        let _ = name;
+        Err(Error::new(Kind::Unavailable, "start"))
+    }
+
+    /// Asks the program to end, kills it after the timeout.
+    ///
+    /// # Errors
+    /// No such container; [`Kind::NotModified`] if it does not run.
+    pub async fn stop(&self, name: &str, request: StopRequest) -> Result<()> {
+        let _ = (name, request);
+        Err(Error::new(Kind::Unavailable, "stop"))
+    }
+
+    /// Stops a container and starts it again.
+    ///
+    /// # Errors
+    /// As [`Containers::stop`] and [`Containers::start`].
+    pub async fn restart(&self, name: &str, request: StopRequest) -> Result<()> {
+        let _ = (name, request);
+        Err(Error::new(Kind::Unavailable, "restart"))
+    }
+
+    /// Sends a signal (`KILL` if none) to the program; waits until a `KILL` has ended it.
+    ///
+    /// # Errors
+    /// No such container, no such signal, or it does not run.
+    pub async fn kill(&self, name: &str, signal: Option<&str>) -> Result<()> {
+        let _ = (name, signal);
+        Err(Error::new(Kind::Unavailable, "kill"))
+    }
+
+    /// Removes a container.
+    ///
+    /// # Errors
+    /// No such container, or it runs and `force` is not set.
+    pub async fn remove(&self, name: &str, request: RemoveRequest) -> Result<()> {
+        let _ = (name, request);
+        Err(Error::new(Kind::Unavailable, "remove"))
+    }
+
+    /// All containers that match, newest first.
+    ///
+    /// # Errors
+    /// The database can't be read, or a filter names a container that does not exist.
+    pub async fn list(&self, request: ListRequest) -> Result<Vec<Summary>> {
+        let _ = request;
+        Err(Error::new(Kind::Unavailable, "list"))
+    }
+
+    /// Everything about one container; with the size of its files if asked for, which reads all of them.
+    ///
+    /// # Errors
+    /// No such container.
+    pub async fn inspect(&self, name: &str, size: bool) -> Result<Inspect> {
+        let _ = (name, size);
+        Err(Error::new(Kind::Unavailable, "inspect"))
+    }
+
+    /// Begins to wait; [`Waiting::exit`] waits.
+    ///
+    /// # Errors
+    /// No such container.
+    pub async fn wait(&self, name: &str, condition: WaitCondition) -> Result<Waiting> {
+        let _ = (name, condition);
+        Err(Error::new(Kind::Unavailable, "wait"))
+    }
+
+    /// Attaches to its streams, also before it is started.
+    ///
+    /// # Errors
+    /// No such container.
+    pub async fn attach(&self, name: &str, request: AttachRequest) -> Result<Attached> {
+        let _ = (name, request);
+        Err(Error::new(Kind::Unavailable, "attach"))
+    }
+
+    /// What it wrote.
+    ///
+    /// # Errors
+    /// No such container.
+    pub async fn logs(&self, name: &str, request: LogRequest) -> Result<Logs> {
+        let _ = (name, request);
+        Err(Error::new(Kind::Unavailable, "logs"))
+    }
+
+    /// Gives its terminal another size.
+    ///
+    /// # Errors
+    /// No such container, it does not run, or it has no terminal.
+    pub async fn resize(&self, name: &str, rows: u16, columns: u16) -> Result<()> {
+        let _ = (name, rows, columns);
+        Err(Error::new(Kind::Unavailable, "resize"))
+    }
+
+    /// Removes a container that was made to go when it ends, if it has ended: what its monitor asks for when nobody waits.
+    ///
+    /// # Errors
+    /// The container can't be removed. One that is gone already is no error.
+    pub async fn remove_exited(&self, id: &ContainerId) -> Result<()> {
+        let _ = id;
+        Err(Error::new(Kind::Unavailable, "remove"))
+    }
+}

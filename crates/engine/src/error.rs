@@ -1,0 +1,111 @@
+//! The crate's error: what the caller can do about it, in words that Docker's users know.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What the caller can do about an error; a door maps it to its own code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The object named does not exist.
+    NotFound,
+    /// The object is in a state in which this can't be done, or the name is taken.
+    Conflict,
+    /// The request itself is wrong.
+    InvalidParameter,
+    /// There is nothing to do: the container has been started or stopped already.
+    NotModified,
+    /// Something that this needs is not there now; later it may be.
+    Unavailable,
+    /// It is asked for something that this engine does not do (yet).
+    Unsupported,
+    /// The container's program does not exist: exit code 127.
+    CommandNotFound,
+    /// The container's program can't be executed: exit code 126.
+    CommandNotExecutable,
+    /// The engine or the machine failed.
+    Internal,
+}
+
+type Cause = Box<dyn StdError + Send + Sync + 'static>;
+
+/// An operation that failed. `Display` says what; the chain of sources says why.
+#[derive(Debug)]
+pub struct Error {
+    /// What the caller can do about it.
+    pub kind: Kind,
+    /// What failed, naming what the user can act on.
+    pub message: String,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
+    source: Option<Cause>,
+}
+
+/// The result of an operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|cause| &**cause as _)
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Kind::NotFound, message)
+    }
+
+    pub(crate) fn conflict(message: impl Into<String>) -> Self {
+        Self::new(Kind::Conflict, message)
+    }
+
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Kind::InvalidParameter, message)
+    }
+
+    pub(crate) fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(Kind::Unsupported, message)
+    }
+
+    pub(crate) fn internal(message: impl Into<String>, source: impl Into<Cause>) -> Self {
+        Self::new(Kind::Internal, message).because(source)
+    }
+
+    pub(crate) fn because(mut self, source: impl Into<Cause>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The message and those of its sources, joined by colons: one line for a person.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.message.clone();
+        let mut next = StdError::source(self);
+        while let Some(cause) = next {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        text
+    }
+}

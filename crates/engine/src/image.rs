@@ -1,0 +1,198 @@
+//! Images: what containers are made from.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use spec::{DiffId, ImageId, Platform, Reference};
+use tokio::io::AsyncRead;
+
+use crate::error::{Error, Kind, Result};
+use crate::open::Engine;
+
+/// A root file system to make an image of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImportRequest {
+    /// The tag that the image gets.
+    pub reference: Option<Reference>,
+    /// Its history's comment.
+    pub message: String,
+    /// Instructions for its configuration, as in a Dockerfile: `CMD`, `ENTRYPOINT`, `ENV`, `EXPOSE`, `LABEL`, `USER`, `VOLUME`,
+    /// `WORKDIR`, `STOPSIGNAL`.
+    pub changes: Vec<String>,
+    /// The platform, if it is not this machine's.
+    pub platform: Option<Platform>,
+}
+
+/// What came with an archive.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// The references that lead to a loaded image now, as people write them.
+    pub references: Vec<String>,
+    /// The loaded images that have no reference.
+    pub ids: Vec<ImageId>,
+}
+
+/// A line in the list of images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSummary {
+    /// Its id.
+    pub id: ImageId,
+    /// `busybox:latest`.
+    pub tags: Vec<String>,
+    /// `busybox@sha256:…`.
+    pub digests: Vec<String>,
+    /// When it was made; none if it doesn't say.
+    pub created: Option<Timestamp>,
+    /// The bytes of its files.
+    pub size: u64,
+    /// Data for people and tools.
+    pub labels: BTreeMap<String, String>,
+    /// How many containers were made from it.
+    pub containers: u64,
+}
+
+/// Which images to list. Every list that is not empty must match.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageFilters {
+    /// Patterns of references: `busybox`, `busybox:1.*`.
+    pub reference: Vec<String>,
+    /// `key` or `key=value`.
+    pub label: Vec<String>,
+    /// Whether no tag leads to it.
+    pub dangling: Option<bool>,
+    /// Made before this image.
+    pub before: Option<String>,
+    /// Made after this image.
+    pub since: Option<String>,
+}
+
+/// Everything about an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageInspect {
+    /// Its id.
+    pub id: ImageId,
+    /// `busybox:latest`.
+    pub tags: Vec<String>,
+    /// `busybox@sha256:…`.
+    pub digests: Vec<String>,
+    /// Its configuration.
+    pub config: spec::image::ImageConfig,
+    /// The bytes of its files.
+    pub size: u64,
+    /// Its layers, bottom first.
+    pub layers: Vec<DiffId>,
+    /// When a tag was last given to it.
+    pub last_tagged: Option<Timestamp>,
+}
+
+/// One step in which an image was made, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The image's id at the newest step; none at the others.
+    pub id: Option<ImageId>,
+    /// When.
+    pub created: Option<Timestamp>,
+    /// By which instruction.
+    pub created_by: String,
+    /// The tags of the image at the newest step.
+    pub tags: Vec<String>,
+    /// The bytes of the step's layer.
+    pub size: u64,
+    /// Remarks.
+    pub comment: String,
+}
+
+/// What removing an image did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    /// A reference is gone: `busybox:latest`.
+    Untagged(String),
+    /// An image or a layer is gone: `sha256:…`.
+    Deleted(String),
+}
+
+/// How to remove an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ImageRemove {
+    /// Even if it has several tags or stopped containers use it.
+    pub force: bool,
+}
+
+/// What can be done with images.
+#[derive(Debug, Clone)]
+pub struct Images {
+    engine: Engine,
+}
+
+impl Images {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine }
+    }
+
+    /// Makes an image of one layer from a tar of a root file system, compressed or not.
+    ///
+    /// # Errors
+    /// The tar is malformed, a change is no instruction, or the disk is full.
+    pub async fn import(
+        &self,
+        request: ImportRequest,
+        tar: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<ImageId> {
+        let _ = (&self.engine, request, tar);
+        Err(Error::new(Kind::Unavailable, "import"))
+    }
+
+    /// Takes images from an archive, as `docker save` or an OCI layout's tar has them, compressed or not.
+    ///
+    /// # Errors
+    /// The archive is malformed or lacks something, or the disk is full.
+    pub async fn load(&self, archive: impl AsyncRead + Send + Unpin + 'static) -> Result<Loaded> {
+        let _ = archive;
+        Err(Error::new(Kind::Unavailable, "load"))
+    }
+
+    /// All images that match, newest first.
+    ///
+    /// # Errors
+    /// The database can't be read, or a filter names an image that does not exist.
+    pub async fn list(&self, filters: ImageFilters) -> Result<Vec<ImageSummary>> {
+        let _ = filters;
+        Err(Error::new(Kind::Unavailable, "images"))
+    }
+
+    /// Everything about one image.
+    ///
+    /// # Errors
+    /// No such image.
+    pub async fn inspect(&self, name: &str) -> Result<ImageInspect> {
+        let _ = name;
+        Err(Error::new(Kind::Unavailable, "image"))
+    }
+
+    /// The steps in which it was made, newest first.
+    ///
+    /// # Errors
+    /// No such image.
+    pub async fn history(&self, name: &str) -> Result<Vec<HistoryEntry>> {
+        let _ = name;
+        Err(Error::new(Kind::Unavailable, "image"))
+    }
+
+    /// Gives an image one more name.
+    ///
+    /// # Errors
+    /// No such image, or the reference has a digest.
+    pub async fn tag(&self, name: &str, target: &Reference) -> Result<()> {
+        let _ = (name, target);
+        Err(Error::new(Kind::Unavailable, "image"))
+    }
+
+    /// Takes a name from an image, and with the last name the image itself.
+    ///
+    /// # Errors
+    /// No such image, or a container uses it.
+    pub async fn remove(&self, name: &str, request: ImageRemove) -> Result<Vec<Removed>> {
+        let _ = (name, request);
+        Err(Error::new(Kind::Unavailable, "image"))
+    }
+}
