@@ -1,8 +1,11 @@
 //! The project's chores: `cargo xtask CHORE`. Each does all its own set-up and says what it does.
 #![expect(clippy::print_stderr, reason = "chores narrate on standard error")]
 
+mod images;
+mod packages;
 mod shell;
 mod tidy;
+mod tree;
 
 use std::process::ExitCode;
 
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
 fn chore(args: &[&str]) -> Result<()> {
     match args {
         ["tidy"] => tidy::run(),
+        ["fixtures"] => images::run(),
         _ => bail!("{HELP}"),
     }
 }
