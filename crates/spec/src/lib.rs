@@ -10,7 +10,9 @@ mod error;
 pub mod image;
 mod name;
 mod platform;
+pub mod profile;
 mod reference;
+pub mod runtime;
 
 pub use digest::{Algorithm, BlobDigest, ChainId, DiffId, Digest, Hasher, ImageId, LayerId};
 pub use error::{Error, Kind, Result};
