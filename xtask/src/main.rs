@@ -1,6 +1,7 @@
 //! The project's chores: `cargo xtask CHORE`. Each does all its own set-up and says what it does.
 #![expect(clippy::print_stderr, reason = "chores narrate on standard error")]
 
+mod guest;
 mod images;
 mod packages;
 mod shell;
@@ -36,6 +37,7 @@ fn chore(args: &[&str]) -> Result<()> {
     match args {
         ["tidy"] => tidy::run(),
         ["fixtures"] => images::run(),
+        ["guest", rest @ ..] => guest::run(rest),
         _ => bail!("{HELP}"),
     }
 }

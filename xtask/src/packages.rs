@@ -23,7 +23,7 @@ impl Package {
     /// The package's files as a tar stream.
     pub(crate) fn files(&self) -> Result<Vec<u8>> {
         let deb = self.deb.to_str().context("path is not UTF-8")?;
-        bytes("dpkg-deb", &["--fsys-tarfile", deb])
+        shell::bytes("dpkg-deb", &["--fsys-tarfile", deb])
     }
 
     /// The package's control paragraph.
@@ -177,18 +177,6 @@ fn apt(args: &[&str]) -> Result<String> {
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-/// The output of a command that must succeed, as it is.
-fn bytes(program: &str, args: &[&str]) -> Result<Vec<u8>> {
-    let output = shell::command(program, args)
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .with_context(|| format!("start {program}"))?;
-    if !output.status.success() {
-        bail!("{program} {}: {}", args.join(" "), output.status);
-    }
-    Ok(output.stdout)
 }
 
 #[cfg(test)]

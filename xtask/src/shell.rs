@@ -54,6 +54,18 @@ pub(crate) fn output(program: &str, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
+/// The output of a command that must succeed, as it is.
+pub(crate) fn bytes(program: &str, args: &[&str]) -> Result<Vec<u8>> {
+    let output = command(program, args)
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("start {program}"))?;
+    if !output.status.success() {
+        bail!("{program} {}: {}", args.join(" "), output.status);
+    }
+    Ok(output.stdout)
+}
+
 /// Whether `program` is on the PATH.
 pub(crate) fn has(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

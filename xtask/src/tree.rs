@@ -86,6 +86,13 @@ impl Tree {
         }
     }
 
+    /// Every path that is a file.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        let is_file = |node: &Node| matches!(node.what, What::File(_));
+        let files = self.nodes.iter().filter(move |(_, node)| is_file(node));
+        files.map(|(path, _)| path.as_str())
+    }
+
     /// Adds a package's files; gives their paths as the package names them.
     pub(crate) fn add_package(&mut self, package: &Package) -> Result<Vec<String>> {
         self.add_tar(&package.files()?)
