@@ -1,0 +1,50 @@
+//! clone3(2) without exec, and _exit(2).
+
+use super::{AsRawFd, BorrowedFd, OwnedFd, check, io, own};
+
+/// clone3(2) like fork: a copy of the calling thread and of its memory. `None` in the child.
+///
+/// The system call is made directly, so glibc does not know: its cached thread id stays the parent's, and no atfork handler runs. With one thread in
+/// the caller there is no lock that somebody else could hold at that moment.
+pub(crate) fn clone3(
+    flags: u64,
+    cgroup: Option<BorrowedFd<'_>>,
+) -> io::Result<Option<(i32, OwnedFd)>> {
+    const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+    const SHARED: u64 =
+        (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_THREAD | libc::CLONE_SETTLS) as u64;
+    if flags & SHARED != 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut pidfd: i32 = -1;
+    // SAFETY: clone_args is a plain C struct for which all zeroes is a value.
+    let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
+    args.flags = flags | libc::CLONE_PIDFD as u64;
+    args.pidfd = (&raw mut pidfd) as u64;
+    args.exit_signal = libc::SIGCHLD as u64;
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = cgroup.as_raw_fd() as u64;
+    }
+    // SAFETY: `args` has the size given and lives through the call. Without CLONE_VM the child has a copy of the whole
+    // memory, this stack included, so both sides return from here as after fork(2).
+    let pid = check(unsafe {
+        libc::syscall(
+            libc::SYS_clone3,
+            &raw mut args,
+            size_of::<libc::clone_args>(),
+        )
+    })?;
+    if pid == 0 {
+        return Ok(None);
+    }
+    // SAFETY: the kernel wrote a new descriptor there for the parent.
+    let pidfd = unsafe { own(pidfd.into()) };
+    Ok(Some((pid as i32, pidfd)))
+}
+
+/// _exit(2): no destructor, no atexit handler.
+pub(crate) fn exit(code: i32) -> ! {
+    // SAFETY: does not return.
+    unsafe { libc::_exit(code) }
+}
