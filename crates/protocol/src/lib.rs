@@ -1,1 +1,29 @@
-//! The monitor's wire protocol and files.
+//! What the engine and a container's monitor say to each other, and the files between them.
+//!
+//! Does not know who speaks: both sides use the same values. Everything here carries a version, everything that is read
+//! has a limit, and garbage gives an error that names it, never a panic and never an allocation of its size.
+//!
+//! Read [`launch`] first (what a monitor is told), then [`message`] (what it can be asked) over [`Connection`], then
+//! [`state`] (is it alive), [`ExitRecord`] (how it ended) and [`log`] (what it said).
+
+mod connection;
+mod error;
+mod exec_id;
+mod exit;
+pub mod frame;
+pub mod launch;
+pub mod log;
+pub mod message;
+pub mod state;
+
+pub use connection::Connection;
+pub use error::{Error, Kind, Result};
+pub use exec_id::ExecId;
+pub use exit::ExitRecord;
+pub use launch::{Launch, LogLimits, Ready};
+pub use message::{ExecInfo, From, Process, Refusal, Reply, Request};
+pub use state as liveness;
+pub use state::{Liveness, State, StateLock, probe};
+
+/// Unix time in nanoseconds: the clock of monitors and logs.
+pub type Nanos = u64;
