@@ -69,9 +69,7 @@ fn what_is_written_is_read() {
 fn a_long_payload_becomes_several_records() {
     let (_guard, dir) = dir();
     let mut writer = Writer::open(&dir, ROOMY).unwrap();
-    let long: Vec<u8> = (0..MAX_PAYLOAD * 2 + 1)
-        .map(|i| b'a' + (i % 26) as u8)
-        .collect();
+    let long: Vec<u8> = (b'a'..=b'z').cycle().take(MAX_PAYLOAD * 2 + 1).collect();
     writer.append(Stream::Stdout, 1, &long).unwrap();
     let mut reader = Reader::open(&dir, None).unwrap();
     let texts: Vec<String> = read_all(&mut reader).into_iter().map(|(_, t)| t).collect();
@@ -88,10 +86,10 @@ fn rotates_and_keeps_few() {
     };
     let mut writer = Writer::open(&dir, limits).unwrap();
     let mut behind = Reader::open(&dir, None).unwrap();
-    for n in 0..10 {
+    for n in 0..10_u8 {
         // 60 bytes: two do not fit.
         writer
-            .append(Stream::Stdout, n, &[b'0' + n as u8; 40])
+            .append(Stream::Stdout, n.into(), &[b'0' + n; 40])
             .unwrap();
     }
     let segments = Segments::open(&dir).unwrap();
@@ -319,10 +317,7 @@ fn the_tail_is_what_reading_everything_gives() {
             let found = tail(&dir, lines).unwrap();
             let mut reader = Reader::open(&dir, Some(found.from)).unwrap();
             let mut out = [String::new(), String::new()];
-            loop {
-                let Some(record) = reader.read().unwrap() else {
-                    break;
-                };
+            while let Some(record) = reader.read().unwrap() {
                 let text = found.clip(reader.last(), record.stream, &record.payload);
                 out[record.stream.index()].push_str(std::str::from_utf8(text).unwrap());
             }
