@@ -13,8 +13,10 @@
 
 pub mod atomic;
 mod error;
+pub mod inherited;
 pub mod lock;
 pub mod memfd;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod process;

@@ -12,7 +12,9 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+pub(crate) mod inherited;
 pub(crate) mod lock;
+pub(crate) mod memory;
 pub(crate) mod mount;
 pub(crate) mod prctl;
 pub(crate) mod signal;
