@@ -1,0 +1,124 @@
+//! Networks.
+
+use std::collections::BTreeMap;
+
+use crate::object::{Empty, Labels};
+use crate::time::Time;
+
+object! {
+    /// How addresses are given out.
+    pub struct Ipam {
+        /// `default`.
+        pub driver: String = "Driver",
+        /// The driver's options.
+        pub options: Option<Labels> = "Options",
+        /// Its ranges.
+        pub config: Option<Vec<IpamConfig>> = "Config",
+    }
+}
+
+object! {
+    /// A range of addresses.
+    pub struct IpamConfig {
+        /// The network.
+        pub subnet: String = "Subnet" omit,
+        /// What containers get their address from.
+        pub ip_range: String = "IPRange" omit,
+        /// The way out.
+        pub gateway: String = "Gateway" omit,
+    }
+}
+
+object! {
+    /// Where a network's configuration comes from.
+    pub struct ConfigReference {
+        /// A network.
+        pub network: String = "Network",
+    }
+}
+
+object! {
+    /// A network.
+    pub struct Network {
+        /// Its name.
+        pub name: String = "Name",
+        /// Its id.
+        pub id: String = "Id",
+        /// When it was made.
+        pub created: Time = "Created",
+        /// `local`.
+        pub scope: String = "Scope",
+        /// Its driver.
+        pub driver: String = "Driver",
+        /// Whether it has IPv4.
+        pub enable_ipv4: bool = "EnableIPv4",
+        /// Whether it has IPv6.
+        pub enable_ipv6: bool = "EnableIPv6",
+        /// Its addresses.
+        pub ipam: Ipam = "IPAM",
+        /// Whether there is no way out.
+        pub internal: bool = "Internal",
+        /// Whether containers may attach to it by hand.
+        pub attachable: bool = "Attachable",
+        /// Swarm.
+        pub ingress: bool = "Ingress",
+        /// Swarm.
+        pub config_from: ConfigReference = "ConfigFrom",
+        /// Swarm.
+        pub config_only: bool = "ConfigOnly",
+        /// Who is attached.
+        pub containers: BTreeMap<String, Empty> = "Containers",
+        /// The driver's options.
+        pub options: Labels = "Options",
+        /// Data for people and tools.
+        pub labels: Labels = "Labels",
+    }
+}
+
+object! {
+    /// A container's end of a network.
+    pub struct EndpointSettings {
+        /// What addresses were asked for.
+        pub ipam_config: Option<EndpointIpam> = "IPAMConfig",
+        /// Containers to know by name.
+        pub links: Option<Vec<String>> = "Links",
+        /// More names.
+        pub aliases: Option<Vec<String>> = "Aliases",
+        /// The link's address.
+        pub mac_address: String = "MacAddress",
+        /// The driver's options.
+        pub driver_opts: Option<Labels> = "DriverOpts",
+        /// Which end gives the way out.
+        pub gw_priority: i64 = "GwPriority",
+        /// The network's id.
+        pub network_id: String = "NetworkID",
+        /// The end's id.
+        pub endpoint_id: String = "EndpointID",
+        /// The way out.
+        pub gateway: String = "Gateway",
+        /// The address.
+        pub ip_address: String = "IPAddress",
+        /// Its prefix's length.
+        pub ip_prefix_len: i64 = "IPPrefixLen",
+        /// The way out.
+        pub ipv6_gateway: String = "IPv6Gateway",
+        /// The address.
+        pub global_ipv6_address: String = "GlobalIPv6Address",
+        /// Its prefix's length.
+        pub global_ipv6_prefix_len: i64 = "GlobalIPv6PrefixLen",
+        /// All names.
+        pub dns_names: Option<Vec<String>> = "DNSNames",
+    }
+}
+
+object! {
+    /// What addresses were asked for.
+    pub struct EndpointIpam {
+        /// An address.
+        pub ipv4_address: String = "IPv4Address" omit,
+        /// An address.
+        pub ipv6_address: String = "IPv6Address" omit,
+        /// Addresses of the link.
+        pub link_local_ips: Option<Vec<String>> = "LinkLocalIPs" omit,
+    }
+}
