@@ -1,10 +1,13 @@
 //! The project's chores: `cargo xtask CHORE`. Each does all its own set-up and says what it does.
 #![expect(clippy::print_stderr, reason = "chores narrate on standard error")]
 
+mod demo;
 mod guest;
 mod images;
 mod packages;
+mod peers;
 mod shell;
+mod test;
 mod tidy;
 mod tree;
 
@@ -35,9 +38,12 @@ fn main() -> ExitCode {
 
 fn chore(args: &[&str]) -> Result<()> {
     match args {
+        ["demo"] => demo::run(),
+        ["test", rest @ ..] => test::run(rest),
         ["tidy"] => tidy::run(),
         ["fixtures"] => images::run(),
         ["guest", rest @ ..] => guest::run(rest),
+        ["peers"] => peers::run(),
         _ => bail!("{HELP}"),
     }
 }

@@ -1,0 +1,140 @@
+//! Peers to compare with, and the stock client for the tests: unpacked from Debian's packages into `target/peers`,
+//! never installed.
+//!
+//! A peer is run in namespaces of its own with its files laid over the host's `/usr` and `/etc` (see [`crate::bench`]),
+//! so that its programs and libraries are where they expect each other.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::tree::{Tree, place};
+use crate::{packages, shell};
+
+/// An engine of others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer {
+    /// Its folder in `target/peers`.
+    pub(crate) name: &'static str,
+    packages: &'static [&'static str],
+}
+
+/// Debian's Docker with containerd and runc.
+pub(crate) const DOCKER: Peer = Peer {
+    name: "docker",
+    packages: &["docker.io"],
+};
+
+/// Debian's podman with conmon and crun.
+pub(crate) const PODMAN: Peer = Peer {
+    name: "podman",
+    packages: &["podman", "crun"],
+};
+
+/// What every Debian host has already, or what only installing or signing needs.
+const LEFT_OUT: &[&str] = &[
+    "adduser",
+    "base-",
+    "debconf",
+    "dirmngr",
+    "dpkg",
+    "gcc-",
+    "gnupg",
+    "gpg",
+    "init-system",
+    "iptables",
+    "libc6",
+    "libc-bin",
+    "libcrypt1",
+    "libgcc",
+    "libperl",
+    "libpam",
+    "login",
+    "lsb-base",
+    "passwd",
+    "perl",
+    "pinentry",
+    "tar",
+    "usrmerge",
+    "usr-is-merged",
+    "sysvinit",
+];
+
+/// Unpacks all peers.
+pub(crate) fn run() -> Result<()> {
+    for peer in [DOCKER, PODMAN] {
+        let dir = peer.unpack()?;
+        shell::say(&format!("{}: {}", peer.version()?, dir.display()));
+    }
+    Ok(())
+}
+
+/// A `docker` client for the tests, at `target/peers/docker/usr/bin/docker`.
+pub(crate) fn docker_client() -> Result<PathBuf> {
+    Ok(DOCKER.unpack()?.join("usr/bin/docker"))
+}
+
+impl Peer {
+    /// Fetches and unpacks the peer unless it is there; gives its folder.
+    pub(crate) fn unpack(&self) -> Result<PathBuf> {
+        let dir = shell::root().join("target/peers").join(self.name);
+        let done = dir.join("unpacked");
+        if done.exists() {
+            return Ok(dir);
+        }
+        shell::say(&format!(
+            "unpacking {} into target/peers (nothing is installed)",
+            self.packages.join(" and ")
+        ));
+        let skip = |name: &str| {
+            let wanted = self.packages.contains(&name);
+            !wanted && LEFT_OUT.iter().any(|start| name.starts_with(start))
+        };
+        let packages = packages::fetch_with_dependencies(self.packages, &skip)?;
+        let mut tree = Tree::default();
+        for top in ["usr", "usr/bin", "usr/sbin", "usr/lib", "usr/lib64", "etc"] {
+            tree.dir(top, 0o755);
+        }
+        for top in ["bin", "sbin", "lib", "lib64"] {
+            tree.symlink(top, &format!("usr/{top}"));
+        }
+        for package in &packages {
+            tree.add_package(package)?;
+        }
+        let wanted = |path: &str| {
+            let own = [
+                "etc/docker",
+                "etc/containers",
+                "etc/containerd",
+                "usr/share/containers",
+            ];
+            let own = own.iter().any(|dir| path.starts_with(dir));
+            let elsewhere = path.starts_with("usr") && !path.starts_with("usr/share/");
+            own || elsewhere || path == "etc"
+        };
+        tree.retain(wanted);
+        tree.write_dir(&dir)
+            .with_context(|| format!("unpack {}", self.name))?;
+        let list: String = packages
+            .iter()
+            .filter_map(|package| package.deb.file_name()?.to_str())
+            .map(|name| format!("{name}\n"))
+            .collect();
+        // Last: its presence says that all is there.
+        place(&done, |file| Ok(file.write_all(list.as_bytes())?))?;
+        Ok(dir)
+    }
+
+    /// Name and version for a table, as the package says them.
+    pub(crate) fn version(&self) -> Result<String> {
+        let list = fs::read_to_string(self.unpack()?.join("unpacked"))?;
+        let start = format!("{}_", self.packages[0]);
+        let version = list
+            .lines()
+            .find_map(|line| line.strip_prefix(&start)?.split(['+', '~', '_']).next())
+            .unwrap_or("?");
+        Ok(format!("{} {version}", self.name))
+    }
+}
