@@ -3,7 +3,8 @@
 //! Read [`Spawn`] (a program in a new process, from any process), then [`PidFd`]. [`clone3`] is for the container runtime alone: it is single-threaded, as
 //! a copy of a process must be.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
 
 use crate::error::At;
 use crate::{Result, raw};
@@ -17,7 +18,7 @@ pub use pidfd::{ExitStatus, PidFd};
 pub use rustix::process::Pid;
 pub use spawn::{Child, Executable, Spawn};
 
-/// Copies the calling process, which must have one thread, with `flags` (`CLONE_NEW*`, see [`crate::namespace::clone_flags`]; nothing that
+/// Copies the calling process, which must have one thread, with `flags` (`CLONE_NEW*`, see [`crate::namespace::clone_flags`]; `CLONE_PARENT`; nothing that
 /// shares memory). `None` in the child; the parent gets the child's pid and pidfd. `cgroup`: the version 2 cgroup directory in which the child begins
 /// (Linux 5.7).
 ///
@@ -34,6 +35,34 @@ pub fn clone3(flags: u64, cgroup: Option<BorrowedFd<'_>>) -> Result<Option<(Pid,
 /// Ends a child of [`clone3`] at once: no destructor, no exit handler, which are the parent's.
 pub fn exit_now(code: i32) -> ! {
     raw::task::exit(code)
+}
+
+/// Becomes the program at `path`; returns only if it can't, with the reason.
+#[must_use]
+pub fn execute(path: &CStr, args: &[CString], env: &[CString]) -> rustix::io::Errno {
+    let error = raw::task::execve(path, args, env);
+    rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::INVAL)
+}
+
+/// Closes every descriptor from 3 on but `kept`, whoever owns it: only for a child of [`clone3`], which holds copies of all that its
+/// parent has open (Linux 5.9).
+///
+/// # Errors
+/// close_range(2) failed.
+pub fn close_all_except(kept: &[RawFd]) -> Result<()> {
+    let mut kept: Vec<u32> = kept
+        .iter()
+        .filter_map(|&fd| u32::try_from(fd).ok())
+        .collect();
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept {
+        if fd > first {
+            raw::task::close_range(first, fd - 1).at("close descriptors from", first)?;
+        }
+        first = first.max(fd + 1);
+    }
+    raw::task::close_range(first, u32::MAX).at("close descriptors from", first)
 }
 
 /// Marks every descriptor from `first` on as closed by exec (Linux 5.11).

@@ -1,6 +1,7 @@
 //! clone3(2) without exec, and _exit(2).
 
-use super::{AsRawFd, BorrowedFd, OwnedFd, check, io, own};
+use super::{AsRawFd, BorrowedFd, CStr, OwnedFd, check, io, own};
+use std::ffi::{CString, c_char};
 
 /// clone3(2) like fork: a copy of the calling thread and of its memory. `None` in the child.
 ///
@@ -21,7 +22,10 @@ pub(crate) fn clone3(
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = flags | libc::CLONE_PIDFD as u64;
     args.pidfd = (&raw mut pidfd) as u64;
-    args.exit_signal = libc::SIGCHLD as u64;
+    if flags & libc::CLONE_PARENT as u64 == 0 {
+        // A sibling ends with the signal of the caller, and clone3(2) wants none.
+        args.exit_signal = libc::SIGCHLD as u64;
+    }
     if let Some(cgroup) = cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = cgroup.as_raw_fd() as u64;
@@ -47,4 +51,25 @@ pub(crate) fn clone3(
 pub(crate) fn exit(code: i32) -> ! {
     // SAFETY: does not return.
     unsafe { libc::_exit(code) }
+}
+
+/// execve(2); returns only its error.
+pub(crate) fn execve(path: &CStr, args: &[CString], env: &[CString]) -> io::Error {
+    let pointers = |strings: &[CString]| -> Vec<*const c_char> {
+        let ends = [std::ptr::null()];
+        strings.iter().map(|s| s.as_ptr()).chain(ends).collect()
+    };
+    let (argv, envp) = (pointers(args), pointers(env));
+    // SAFETY: `path` and the strings of both arrays are NUL-terminated, the arrays end with a null pointer, and all of
+    // them live through the call.
+    unsafe { libc::execve(path.as_ptr(), argv.as_ptr(), envp.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// close_range(2) (Linux 5.9).
+pub(crate) fn close_range(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: integers. Owners of these descriptors are left without: the callers use it only in a copy of a process that
+    // ends by exec or `exit`, where no owner is dropped any more.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+    Ok(())
 }
