@@ -1,10 +1,9 @@
 //! One connection to a monitor, for whoever may block.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags};
 use rustix::net::{RecvFlags, SendFlags};
 
 use crate::error::{Error, Kind, Result};
@@ -25,13 +24,7 @@ impl Connection {
     /// # Errors
     /// Nobody listens there ([`Error::is_absent`]), or the system refuses.
     pub fn open(run_dir: impl AsFd) -> Result<Self> {
-        // By descriptor: the path of a socket has at most 107 bytes, and 64 of them are the container's id.
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = rustix::fs::openat(run_dir, ".", flags, Mode::empty())
-            .map_err(|e| Error::io("open", "run directory", e))?;
-        let path = format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd());
-        let stream =
-            UnixStream::connect(path).map_err(|e| Error::io("connect to", "monitor", e))?;
+        let stream = kernel::socket::connect_at(run_dir, SOCKET)?;
         Ok(Self::from_stream(stream))
     }
 

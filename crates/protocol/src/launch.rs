@@ -70,9 +70,6 @@ pub struct Launch {
     /// The signal that asks the program to end, 15 if nothing else was said. The monitor keeps it for whoever asks.
     #[serde(default)]
     pub stop_signal: Option<i32>,
-    /// The kernel's preference for killing the container's processes, -1000..=1000.
-    #[serde(default)]
-    pub oom_score_adj: Option<i32>,
 }
 
 /// How much log is kept.

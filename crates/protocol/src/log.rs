@@ -24,7 +24,7 @@ mod tail;
 mod tests;
 mod writer;
 
-pub use reader::Reader;
+pub use reader::{Part, Reader};
 pub use record::{Header, MAX_PAYLOAD, Record, Stream, encode};
 pub use segments::{Position, Segments};
 pub use tail::{Tail, tail};

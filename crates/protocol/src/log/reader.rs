@@ -1,5 +1,6 @@
 //! Reading a log forwards, while it is being written or when it is complete.
 
+use std::cmp::Ordering;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::record::{Header, Record};
@@ -87,7 +88,7 @@ impl Reader {
         }))
     }
 
-    /// Goes to the next record, perhaps in the next segment, and gives its header. For [`Reader::whole_records`].
+    /// Goes to the next record, perhaps in the next segment, and gives its header.
     fn seek(&mut self) -> Result<Option<Header>> {
         loop {
             if self.file.is_none() {
@@ -158,31 +159,58 @@ impl Reader {
         Ok(())
     }
 
-    /// The bytes of whole records that come next, as a part of a file, for whoever sends a log as it is: at most about
-    /// `most` bytes, but at least one record. `None` if there is none yet. [`Reader::skip`] says that they were sent.
+    /// What comes next before `end`, which is the writer's: a part of a segment, for whoever sends a log as it is. `None`
+    /// if that is nothing. [`Reader::skip`] says how much of it was sent; that need not be whole records.
     ///
     /// # Errors
-    /// As [`Reader::read`].
-    pub fn whole_records(&mut self, most: u64) -> Result<Option<(&OwnedFd, u64)>> {
-        let Some(first) = self.seek()? else {
-            return Ok(None);
-        };
-        let Some(file) = &self.file else {
-            return Ok(None);
-        };
-        let size = size(file)?;
-        let mut length = first.record_size();
-        while length < most
-            && let Found::Record(next) = whole_record(file, self.position.offset + length, size)?
-        {
-            length += next.record_size();
+    /// The log can't be read, or it was rotated past the reader ([`Kind::Rotated`]).
+    pub fn part(&mut self, end: Position) -> Result<Option<Part<'_>>> {
+        loop {
+            let here = self.position;
+            if self.file.is_none() {
+                self.file = self.segments.read(here.segment)?;
+            }
+            let limit = match (&self.file, here.segment.cmp(&end.segment)) {
+                (Some(_), Ordering::Equal) => end.offset,
+                // A segment that was left has whole records only.
+                (Some(file), Ordering::Less) => size(file)?,
+                (None, _) | (_, Ordering::Greater) => here.offset,
+            };
+            if here.offset < limit || here.segment >= end.segment || !self.advance()? {
+                return Ok(self.file.as_ref().and_then(|file| {
+                    let length = limit.checked_sub(here.offset).filter(|n| *n > 0)?;
+                    Some(Part {
+                        file,
+                        offset: here.offset,
+                        length,
+                    })
+                }));
+            }
         }
-        Ok(Some((file, length)))
     }
 
-    /// Goes `bytes` on, which were whole records of the present segment.
+    /// Goes `bytes` on in the part that [`Reader::part`] gave.
     pub const fn skip(&mut self, bytes: u64) {
         self.position.offset += bytes;
+    }
+
+    /// Whether a record or a segment's end is at the reader's place: a position that came from elsewhere may be wrong.
+    ///
+    /// # Errors
+    /// The log can't be read.
+    pub fn is_at_record(&mut self) -> Result<bool> {
+        if self.file.is_none() {
+            self.file = self.segments.read(self.position.segment)?;
+        }
+        let Some(file) = &self.file else {
+            return Ok(self.position.offset == 0);
+        };
+        let size = size(file)?;
+        Ok(self.position.offset == size
+            || matches!(
+                whole_record(file, self.position.offset, size)?,
+                Found::Record(_)
+            ))
     }
 
     /// Another reader of the same log, at `position`.
@@ -192,6 +220,17 @@ impl Reader {
     pub fn of(writer: &super::Writer, position: Option<Position>) -> Result<Self> {
         Self::new(writer.segments().try_clone()?, position)
     }
+}
+
+/// A part of a segment.
+#[derive(Debug)]
+pub struct Part<'a> {
+    /// The segment.
+    pub file: &'a OwnedFd,
+    /// Where the part begins.
+    pub offset: u64,
+    /// How long it is, never 0.
+    pub length: u64,
 }
 
 fn rotated() -> Error {

@@ -1,7 +1,6 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use super::segments::valid_end;
 use super::*;
 use crate::{Kind, LogLimits};
 
@@ -244,22 +243,42 @@ fn the_log_directory_may_not_be_a_link() {
 }
 
 #[test]
-fn parts_of_the_file_are_whole_records() {
+fn parts_make_up_the_whole() {
     let (_guard, dir) = dir();
-    let mut writer = Writer::open(&dir, ROOMY).unwrap();
+    let limits = LogLimits {
+        max_size: 250,
+        max_files: 10,
+    };
+    let mut writer = Writer::open(&dir, limits).unwrap();
     let mut reader = Reader::of(&writer, None).unwrap();
-    assert!(reader.whole_records(1000).unwrap().is_none());
+    assert!(reader.part(writer.end()).unwrap().is_none());
     for n in 0..5 {
         writer.append(Stream::Stdout, n, &[b'x'; 80]).unwrap();
     }
-    let (_, length) = reader.whole_records(250).unwrap().unwrap();
-    assert_eq!(length, 300);
-    reader.skip(length);
-    let (file, length) = reader.whole_records(250).unwrap().unwrap();
-    assert_eq!(length, 200);
-    assert_eq!(valid_end(file).unwrap(), 500);
-    reader.skip(length);
-    assert!(reader.whole_records(250).unwrap().is_none());
+    let end = writer.end();
+    assert_eq!(end.segment, 3);
+    let mut lengths = Vec::new();
+    while let Some(part) = reader.part(end).unwrap() {
+        let some = part.length.min(70);
+        lengths.push(some);
+        reader.skip(some);
+    }
+    assert_eq!(lengths.iter().sum::<u64>(), 500);
+    assert_eq!(reader.position(), end);
+    assert!(reader.is_at_record().unwrap());
+    let inside = Position {
+        segment: 2,
+        offset: 5,
+    };
+    assert!(
+        !Reader::of(&writer, Some(inside))
+            .unwrap()
+            .is_at_record()
+            .unwrap()
+    );
+    writer.append(Stream::Stdout, 9, b"y").unwrap();
+    assert!(reader.part(end).unwrap().is_none());
+    assert_eq!(reader.part(writer.end()).unwrap().unwrap().length, 21);
 }
 
 /// What the last lines are, told forwards: lines in the order of their ends, unfinished ones last.
