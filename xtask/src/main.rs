@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "chores narrate on standard error")]
 
 mod demo;
+mod bench;
 mod guest;
 mod images;
 mod packages;
@@ -43,6 +44,8 @@ fn chore(args: &[&str]) -> Result<()> {
         ["tidy"] => tidy::run(),
         ["fixtures"] => images::run(),
         ["guest", rest @ ..] => guest::run(rest),
+        ["bench", rest @ ..] => bench::run(rest),
+        ["bench-inside", rest @ ..] => bench::inside(rest),
         ["peers"] => peers::run(),
         _ => bail!("{HELP}"),
     }
