@@ -107,18 +107,23 @@ static void make_cgroups(const char *cgroup)
 		MUST(mkdir(hierarchy(i, cgroup, ""), 0755));
 }
 
-static void enter_cgroups(const char *cgroup, pid_t pid)
+static void limit_devices_v1(const char *cgroup)
 {
-	char text[16];
-	snprintf(text, sizeof text, "%d", pid);
 	for (size_t i = 0; i < V1_COUNT; i++) {
-		MUST(write_file(hierarchy(i, cgroup, "/cgroup.procs"), text));
 		if (strcmp(V1[i], "devices") != 0)
 			continue;
 		MUST(write_file(hierarchy(i, cgroup, "/devices.deny"), "a"));
 		for (size_t rule = 0; rule < sizeof DEVICE_RULES / sizeof *DEVICE_RULES; rule++)
 			MUST(write_file(hierarchy(i, cgroup, "/devices.allow"), DEVICE_RULES[rule]));
 	}
+}
+
+// By the process itself, to `tasks`, as 0: the kernel then takes no lock over all processes. A pid written to
+// `cgroup.procs` takes one, and the first to do so after a while waits 6 to 10 ms for an RCU grace period.
+static void enter_cgroups(const char *cgroup)
+{
+	for (size_t i = 0; i < V1_COUNT; i++)
+		MUST(write_file(hierarchy(i, cgroup, "/tasks"), "0"));
 }
 
 static void remove_cgroups(const char *cgroup)
@@ -341,14 +346,14 @@ static void load_seccomp(void)
 struct task {
 	const char *layer, *scratch, *cgroup;
 	char **argv;
-	int gate;
 };
 
 static void be_the_container(const struct task *task)
 {
-	char byte;
 	MUST(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0));
 	MUST(setsid());
+	if (!unified())
+		enter_cgroups(task->cgroup);
 	MUST(mount(NULL, "/", NULL, 1 << 18 | 1 << 14, NULL)); // private, recursive
 	int root = mount_root(task->layer, task->scratch);
 	const char *const dev[] = {"mode", "755", "size", "65536k", NULL};
@@ -363,8 +368,6 @@ static void be_the_container(const struct task *task)
 	put(root, "tmpfs", "dev/shm", shm, TIGHT);
 	MUST(sethostname("floor", 5));
 	loopback_up();
-	// The parent has put us everywhere: our cgroups are the ones to be seen from here on.
-	MUST(read(task->gate, &byte, 1) == 1 ? 0 : -1);
 	mount_cgroups(root, task->cgroup);
 	mask_paths(root);
 	MUST(fchdir(root));
@@ -396,8 +399,7 @@ int main(int argc, char **argv)
 		snprintf(path, sizeof path, "%s%s", scratch, DIRS[i]);
 		MUST(mkdir(path, 0755));
 	}
-	int gate[2], pidfd = -1;
-	MUST(pipe2(gate, O_CLOEXEC));
+	int pidfd = -1;
 	make_cgroups(cgroup);
 	struct clone_args args = {
 	    .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD,
@@ -409,15 +411,12 @@ int main(int argc, char **argv)
 		limit_devices_v2(fd);
 		args.flags |= CLONE_INTO_CGROUP | CLONE_NEWCGROUP;
 		args.cgroup = fd;
+	} else {
+		limit_devices_v1(cgroup);
 	}
 	pid_t pid = MUST(syscall(SYS_clone3, &args, sizeof args));
-	if (pid == 0) {
-		close(gate[1]);
-		be_the_container(&(struct task){argv[1], scratch, cgroup, argv + 4, gate[0]});
-	}
-	if (!unified())
-		enter_cgroups(cgroup, pid);
-	MUST(write(gate[1], "", 1));
+	if (pid == 0)
+		be_the_container(&(struct task){argv[1], scratch, cgroup, argv + 4});
 	siginfo_t end;
 	MUST(waitid(P_PIDFD, pidfd, &end, WEXITED));
 	remove_cgroups(cgroup);
