@@ -156,8 +156,8 @@ object! {
     /// What removing an image did: one of the two.
     pub struct ImageDeleted {
         /// A reference is gone.
-        pub untagged: String = "Untagged" omit,
+        pub untagged: Option<String> = "Untagged" omit,
         /// An image or a layer is gone.
-        pub deleted: String = "Deleted" omit,
+        pub deleted: Option<String> = "Deleted" omit,
     }
 }

@@ -1,1 +1,32 @@
-//! Typed Engine API client.
+//! A typed client of the Engine API over any byte stream.
+//!
+//! Knows neither server nor engine: a [`Connector`] gives it a fresh stream for each request, a unix socket's or one in memory.
+//! Also speaks to other engines with this API.
+//!
+//! Read `transport.rs` first (one request, one connection), then `stream.rs` (what flows after the answer's head); the
+//! rest is one file a resource.
+
+mod connector;
+mod containers;
+mod error;
+mod execs;
+mod images;
+mod networks;
+mod stream;
+mod system;
+mod transport;
+mod upload;
+mod volumes;
+
+pub use connector::{Connector, Io};
+pub use containers::{
+    AttachQuery, ContainerListQuery, Containers, LogsQuery, WaitCondition, Waiting,
+};
+pub use error::{Error, Kind, Result};
+pub use execs::Execs;
+pub use images::{ImageImport, ImageListQuery, Images};
+pub use networks::Networks;
+pub use stream::{Download, Hijacked, Messages};
+pub use system::{Ping, System};
+pub use transport::Client;
+pub use volumes::Volumes;

@@ -1,0 +1,165 @@
+//! Images.
+
+use api::image::{HistoryItem, ImageDeleted, ImageInspect, ImageSummary};
+use api::query::path_segment;
+use api::{Filters, Query};
+use bytes::Bytes;
+use tokio::io::AsyncRead;
+
+use crate::error::Result;
+use crate::stream::Messages;
+use crate::transport::{Call, Client};
+use crate::upload::Upload;
+
+/// What can be done with images.
+#[derive(Debug, Clone, Copy)]
+pub struct Images<'a>(pub(crate) &'a Client);
+
+/// Which images to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageListQuery {
+    /// Also those that others were built upon.
+    pub all: bool,
+    /// Only those that match.
+    pub filters: Filters,
+}
+
+/// How to make an image from a root file system.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageImport {
+    /// The reference that it gets; none if empty.
+    pub repository: String,
+    /// Its tag, if `repository` has none.
+    pub tag: String,
+    /// Its history's comment.
+    pub message: String,
+    /// Instructions for its configuration.
+    pub changes: Vec<String>,
+    /// Its platform; the machine's if empty.
+    pub platform: String,
+}
+
+impl Images<'_> {
+    /// Lists images.
+    ///
+    /// # Errors
+    /// The engine refuses or can't be reached; so with all that follow.
+    pub async fn list(&self, query: &ImageListQuery) -> Result<Vec<ImageSummary>> {
+        let query = Query::new()
+            .with_flag("all", query.all)
+            .with("filters", query.filters.encode());
+        self.0.fetch(Call::get("/images/json").query(query)).await
+    }
+
+    /// Everything about an image.
+    ///
+    /// # Errors
+    /// As [`Images::list`].
+    pub async fn inspect(&self, name: &str) -> Result<ImageInspect> {
+        self.0.fetch(Call::get(&path(name, "/json"))).await
+    }
+
+    /// The same as the engine wrote it.
+    ///
+    /// # Errors
+    /// As [`Images::list`].
+    pub async fn inspect_raw(&self, name: &str) -> Result<Bytes> {
+        self.0.fetch_raw(Call::get(&path(name, "/json"))).await
+    }
+
+    /// The steps in which it was made.
+    ///
+    /// # Errors
+    /// As [`Images::list`].
+    pub async fn history(&self, name: &str) -> Result<Vec<HistoryItem>> {
+        self.0.fetch(Call::get(&path(name, "/history"))).await
+    }
+
+    /// Gives it one more name.
+    ///
+    /// # Errors
+    /// As [`Images::list`].
+    pub async fn tag(&self, name: &str, repository: &str, tag: &str) -> Result<()> {
+        let query = Query::new().with("repo", repository).with("tag", tag);
+        self.0
+            .run(Call::post(&path(name, "/tag")).query(query))
+            .await
+    }
+
+    /// Takes a name from it, and with the last name the image itself.
+    ///
+    /// # Errors
+    /// As [`Images::list`].
+    pub async fn remove(
+        &self,
+        name: &str,
+        force: bool,
+        no_prune: bool,
+    ) -> Result<Vec<ImageDeleted>> {
+        let query = Query::new()
+            .with_flag("force", force)
+            .with_flag("noprune", no_prune);
+        self.0
+            .fetch(Call::delete(&path(name, "")).query(query))
+            .await
+    }
+
+    /// Takes images from an archive.
+    ///
+    /// # Errors
+    /// As [`Images::list`]; what goes wrong later comes with the messages.
+    pub async fn load(
+        &self,
+        archive: impl AsyncRead + Send + 'static,
+        quiet: bool,
+    ) -> Result<Messages> {
+        let call = Call::post("/images/load")
+            .query(Query::new().with("quiet", if quiet { "1" } else { "0" }));
+        self.0
+            .download(call.tar(Upload::stream(archive)))
+            .await
+            .map(Messages::new)
+    }
+
+    /// Makes an image from a tar of a root file system.
+    ///
+    /// # Errors
+    /// As [`Images::load`].
+    pub async fn import(
+        &self,
+        import: &ImageImport,
+        tar: impl AsyncRead + Send + 'static,
+    ) -> Result<Messages> {
+        let query = Query::new()
+            .with("fromSrc", "-")
+            .with("repo", import.repository.clone())
+            .with("tag", import.tag.clone())
+            .with("message", import.message.clone())
+            .with("platform", import.platform.clone());
+        let add = |query: Query, change: &String| query.with("changes", change.clone());
+        let query = import.changes.iter().fold(query, add);
+        let call = Call::post("/images/create")
+            .query(query)
+            .tar(Upload::stream(tar));
+        self.0.download(call).await.map(Messages::new)
+    }
+
+    /// Pulls an image.
+    ///
+    /// # Errors
+    /// As [`Images::load`].
+    pub async fn pull(&self, repository: &str, tag: &str, platform: &str) -> Result<Messages> {
+        let query = Query::new()
+            .with("fromImage", repository)
+            .with("tag", tag)
+            .with("platform", platform);
+        self.0
+            .download(Call::post("/images/create").query(query))
+            .await
+            .map(Messages::new)
+    }
+}
+
+fn path(name: &str, rest: &str) -> String {
+    format!("/images/{}{rest}", path_segment(name))
+}
