@@ -23,6 +23,7 @@ pub mod process;
 pub mod random;
 mod raw;
 pub mod root;
+pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod tree;
