@@ -18,7 +18,10 @@ pub use pidfd::{ExitStatus, PidFd};
 pub use rustix::process::Pid;
 pub use spawn::{Child, Executable, Spawn};
 
-/// Copies the calling process, which must have one thread, with `flags` (`CLONE_NEW*`, see [`crate::namespace::clone_flags`]; `CLONE_PARENT`; nothing that
+/// The flag of [`clone3`] that makes the child one of the caller's parent: a sibling (`CLONE_PARENT`).
+pub const SIBLING: u64 = 0x8000;
+
+/// Copies the calling process, which must have one thread, with `flags` (`CLONE_NEW*`, see [`crate::namespace::clone_flags`]; [`SIBLING`]; nothing that
 /// shares memory). `None` in the child; the parent gets the child's pid and pidfd. `cgroup`: the version 2 cgroup directory in which the child begins
 /// (Linux 5.7).
 ///
