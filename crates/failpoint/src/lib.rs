@@ -10,6 +10,16 @@
 
 /// Every fail point of the project, in the order of the code that passes them.
 pub const POINTS: &[&str] = &[
+    // monitor
+    "monitor.launch.locked",
+    "monitor.launch.created",
+    "monitor.launch.started",
+    "monitor.launch.reported",
+    "monitor.exit.drained",
+    "monitor.exit.cleared",
+    "monitor.exit.recorded",
+    "monitor.exit.released",
+    "monitor.exit.told",
 ];
 
 /// Whether `name` is in [`POINTS`]; evaluated at compile time by [`failpoint!`].
