@@ -20,6 +20,8 @@ while [ ! -b /dev/vda ] && [ $tries -lt 100 ]; do
     tries=$((tries + 1))
 done
 $b mount -t ext4 /dev/vda /disk
+# Made by another user than root, the disk's files are that user's.
+[ -O /disk/usr ] || $b chown -hR 0:0 /disk
 $b mount -o move /dev /disk/dev
 $b umount /proc
 exec $b switch_root /disk /sbin/guest-init
