@@ -12,22 +12,35 @@
 //! 5. [`pty`] and [`terminal`], [`loopdev`], [`netlink`], [`user`], [`probe`].
 
 pub mod atomic;
+pub mod capability;
+pub mod cgroup;
 mod error;
 pub mod inherited;
+pub mod keyring;
 pub mod lock;
+pub mod loopdev;
 pub mod memfd;
 pub mod memory;
 pub mod mount;
+pub mod mountinfo;
 pub mod namespace;
+pub mod netlink;
+pub mod oom;
+pub mod probe;
 pub mod process;
+pub mod procfs;
+pub mod pty;
 pub mod random;
 mod raw;
+pub mod rlimit;
 pub mod root;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;
+pub mod terminal;
 pub mod tree;
+pub mod user;
 
 pub use error::{Error, Result};
-pub use process::Pid;
+pub use process::{Pid, PidFd};
 pub use rustix::io::Errno;

@@ -12,7 +12,11 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+pub(crate) mod bpf;
+pub(crate) mod capability;
+pub(crate) mod device;
 pub(crate) mod inherited;
+pub(crate) mod keyring;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod mount;

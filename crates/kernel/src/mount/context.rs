@@ -75,6 +75,12 @@ impl FsContext {
         Ok(FileSystem(self))
     }
 
+    /// Whether the kernel took all options so far.
+    #[must_use]
+    pub fn accepted(&self) -> bool {
+        self.failed.is_none()
+    }
+
     fn option(
         mut self,
         key: &str,

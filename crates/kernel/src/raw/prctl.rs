@@ -2,9 +2,13 @@
 
 use super::{AsRawFd, BorrowedFd, check, io};
 
-fn prctl(option: libc::c_int, a: libc::c_ulong, b: libc::c_ulong) -> io::Result<libc::c_long> {
+pub(super) fn prctl(
+    option: libc::c_int,
+    a: libc::c_ulong,
+    b: libc::c_ulong,
+) -> io::Result<libc::c_long> {
     let zero: libc::c_ulong = 0;
-    // SAFETY: only called below, with options that take integers and touch no memory of ours.
+    // SAFETY: only called in this module and its siblings, with options that take integers and touch no memory of ours.
     check(unsafe { libc::prctl(option, a, b, zero, zero) }.into())
 }
 
@@ -21,6 +25,16 @@ pub(crate) fn set_child_subreaper(on: bool) -> io::Result<()> {
 /// PR_SET_DUMPABLE.
 pub(crate) fn set_dumpable(on: bool) -> io::Result<()> {
     prctl(libc::PR_SET_DUMPABLE, libc::c_ulong::from(on), 0).map(drop)
+}
+
+/// PR_SET_KEEPCAPS.
+pub(crate) fn set_keep_capabilities(on: bool) -> io::Result<()> {
+    prctl(libc::PR_SET_KEEPCAPS, libc::c_ulong::from(on), 0).map(drop)
+}
+
+/// PR_SET_NO_NEW_PRIVS.
+pub(crate) fn set_no_new_privileges() -> io::Result<()> {
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).map(drop)
 }
 
 /// unshare(2).

@@ -1,0 +1,621 @@
+//! A group in all hierarchies.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write as _};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, mkdir, open, openat, unlinkat};
+use rustix::io::Errno;
+
+use super::layout::place;
+use super::plan::{Need, Write};
+use super::{CgroupPath, Controller, Hierarchy, Layout, Plan, Version, device};
+use crate::error::At;
+use crate::{Error, Pid, PidFd, Result};
+
+/// How long a group may take to become empty and free: its last processes are ending, which the kernel does in its own time.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The controllers that are enabled where they can be, because statistics come from them.
+const WANTED: [Controller; 5] = [
+    Controller::Cpu,
+    Controller::CpuSet,
+    Controller::Io,
+    Controller::Memory,
+    Controller::Pids,
+];
+
+/// A group: one directory in each hierarchy.
+#[derive(Debug)]
+pub struct Cgroup {
+    path: CgroupPath,
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    version: Version,
+    controllers: Vec<Controller>,
+    path: PathBuf,
+    dir: OwnedFd,
+}
+
+impl Cgroup {
+    /// Makes the group where it does not exist, and applies `plan` to it. What was made is removed again if that fails.
+    ///
+    /// # Errors
+    /// A directory can't be made, a controller not enabled, or a limit not set.
+    pub fn create(layout: &Layout, path: &CgroupPath, plan: &Plan) -> Result<Self> {
+        let mut group = Self {
+            path: path.clone(),
+            places: Vec::new(),
+        };
+        let mut new = Vec::new();
+        let made = layout.hierarchies.iter().try_for_each(|hierarchy| {
+            let fresh = make(hierarchy, path, &plan.controllers)?;
+            let place = open_place(hierarchy, path);
+            if fresh {
+                new.push(super::layout::place(hierarchy, path.relative()));
+            }
+            group.places.push(place?);
+            Ok(())
+        });
+        if let Err(error) = made.and_then(|()| group.apply(plan)) {
+            // The cause is what the caller must see.
+            for dir in new {
+                let _ = unlinkat(CWD, dir, AtFlags::REMOVEDIR);
+            }
+            return Err(error);
+        }
+        Ok(group)
+    }
+
+    /// The group where it exists. `None` if it does in no hierarchy.
+    ///
+    /// # Errors
+    /// A directory can't be opened.
+    pub fn open(layout: &Layout, path: &CgroupPath) -> Result<Option<Self>> {
+        let mut places = Vec::new();
+        for hierarchy in &layout.hierarchies {
+            match open_place(hierarchy, path) {
+                Ok(found) => places.push(found),
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((!places.is_empty()).then(|| Self {
+            path: path.clone(),
+            places,
+        }))
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &CgroupPath {
+        &self.path
+    }
+
+    /// Applies `plan`: all files in order, the devices last.
+    ///
+    /// # Errors
+    /// The first limit that could not be set. Those before it stay.
+    pub fn apply(&self, plan: &Plan) -> Result<()> {
+        let mut after = None;
+        for write in &plan.writes {
+            match self.set(write) {
+                // Memory must not be above memory and swap, neither before nor after: when both are lowered or raised the order matters.
+                Err(error) if is_memory_limit(write) && error.errno() == Errno::INVAL => {
+                    after = Some(write);
+                }
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    if let Some(first) = after.take_if(|_| write.file.contains("memsw")) {
+                        self.set(first)?;
+                    }
+                }
+            }
+        }
+        if let Some(write) = after {
+            self.set(write)?;
+        }
+        if let Some(rules) = &plan.device_program {
+            let unified = self
+                .places
+                .iter()
+                .find(|place| place.version == Version::V2);
+            let unified = unified.ok_or_else(|| self.lacks(Controller::Devices))?;
+            device::attach(unified.dir.as_fd(), rules)?;
+        }
+        Ok(())
+    }
+
+    fn set(&self, write: &Write) -> Result<()> {
+        let place = self
+            .place_of(write.controller)
+            .ok_or_else(|| self.lacks(write.controller))?;
+        match place.write(&write.file, &write.value) {
+            Err(error) if error.is_not_found() && write.need == Need::MayLack => Ok(()),
+            result => result,
+        }
+    }
+
+    fn lacks(&self, controller: Controller) -> Error {
+        let why = format!("the group has no {controller} controller");
+        Error::unsupported("set limit of cgroup", &self.path, why)
+    }
+
+    fn place_of(&self, controller: Controller) -> Option<&Place> {
+        let own = self
+            .places
+            .iter()
+            .find(|place| place.controllers.contains(&controller));
+        own.or_else(|| {
+            let always = matches!(controller, Controller::CpuAcct | Controller::Freezer);
+            self.places
+                .iter()
+                .find(|place| always && place.version == Version::V2)
+        })
+    }
+
+    /// The content of a file of the group in the hierarchy of `controller`; `None` if there is none.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn read(&self, controller: Controller, file: &str) -> Result<Option<String>> {
+        match self.place_of(controller) {
+            Some(place) => place.read(file),
+            None => Ok(None),
+        }
+    }
+
+    /// The version in which the group has `controller`.
+    #[must_use]
+    pub fn version_of(&self, controller: Controller) -> Option<Version> {
+        self.place_of(controller).map(|place| place.version)
+    }
+
+    /// Moves the process `pid` into the group, in every hierarchy.
+    ///
+    /// # Errors
+    /// It does not exist, or may not be moved.
+    pub fn add_process(&self, pid: Pid) -> Result<()> {
+        let pid = pid.as_raw_nonzero().to_string();
+        self.places
+            .iter()
+            .try_for_each(|place| place.write("cgroup.procs", &pid))
+    }
+
+    /// The `cgroup.procs` files, for a process that moves itself by writing `0` into each.
+    ///
+    /// # Errors
+    /// One can't be opened.
+    pub fn procs_files(&self) -> Result<Vec<File>> {
+        self.places
+            .iter()
+            .map(|place| place.open_for_writing("cgroup.procs"))
+            .collect()
+    }
+
+    /// The `tasks` files of version 1, for a process with one thread that moves itself by writing `0` into each.
+    ///
+    /// Nothing else is as fast: a thread that moves itself takes no lock of all processes, for which the first write to a
+    /// `cgroup.procs` waits 6 to 10 ms (Linux 5.5).
+    ///
+    /// # Errors
+    /// One can't be opened.
+    pub fn tasks_files(&self) -> Result<Vec<File>> {
+        self.places
+            .iter()
+            .filter(|place| place.version == Version::V1)
+            .map(|place| place.open_for_writing("tasks"))
+            .collect()
+    }
+
+    /// The directory in the unified hierarchy, in which [`crate::process::clone3`] starts a process. Where there are other hierarchies too, the process
+    /// must still be moved into those.
+    #[must_use]
+    pub fn unified_dir(&self) -> Option<BorrowedFd<'_>> {
+        let unified = self
+            .places
+            .iter()
+            .find(|place| place.version == Version::V2);
+        unified.map(|place| place.dir.as_fd())
+    }
+
+    /// Whether the unified hierarchy is the only one: a process started in it is in the whole group.
+    #[must_use]
+    pub fn is_unified(&self) -> bool {
+        self.places.iter().all(|place| place.version == Version::V2)
+    }
+
+    /// The processes in the group and the groups below it.
+    ///
+    /// # Errors
+    /// A file can't be read.
+    pub fn pids(&self) -> Result<Vec<Pid>> {
+        let mut pids = Vec::new();
+        for place in &self.places {
+            pids.extend(pids_below(&place.path)?);
+        }
+        pids.sort_unstable_by_key(|pid| pid.as_raw_nonzero());
+        pids.dedup();
+        Ok(pids)
+    }
+
+    /// Stops all processes in the group, and returns when they are.
+    ///
+    /// # Errors
+    /// There is no freezer, or they did not stop within seconds; they are then thawed again.
+    pub fn freeze(&self) -> Result<()> {
+        let place = self
+            .place_of(Controller::Freezer)
+            .ok_or_else(|| self.lacks(Controller::Freezer))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // Version 1 may stay at FREEZING when processes are made meanwhile: it is asked again.
+            let frozen = match place.version {
+                Version::V1 => {
+                    place.write("freezer.state", "FROZEN")?;
+                    place
+                        .read("freezer.state")?
+                        .is_some_and(|state| state.trim() == "FROZEN")
+                }
+                Version::V2 => {
+                    place.write("cgroup.freeze", "1")?;
+                    let events = place.read("cgroup.events")?.unwrap_or_default();
+                    value_of(&events, "frozen") == Some(1)
+                }
+            };
+            if frozen {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                self.thaw()?;
+                return Err(Error::new("freeze cgroup", &self.path, Errno::TIMEDOUT));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Lets all processes go on.
+    ///
+    /// # Errors
+    /// There is no freezer.
+    pub fn thaw(&self) -> Result<()> {
+        let place = self
+            .place_of(Controller::Freezer)
+            .ok_or_else(|| self.lacks(Controller::Freezer))?;
+        match place.version {
+            Version::V1 => place.write("freezer.state", "THAWED"),
+            Version::V2 => place.write("cgroup.freeze", "0"),
+        }
+    }
+
+    /// Whether all processes are stopped.
+    ///
+    /// # Errors
+    /// A file can't be read.
+    pub fn is_frozen(&self) -> Result<bool> {
+        let Some(place) = self.place_of(Controller::Freezer) else {
+            return Ok(false);
+        };
+        Ok(match place.version {
+            Version::V1 => place
+                .read("freezer.state")?
+                .is_some_and(|state| state.trim() == "FROZEN"),
+            Version::V2 => {
+                let events = place.read("cgroup.events")?.unwrap_or_default();
+                value_of(&events, "frozen") == Some(1)
+            }
+        })
+    }
+
+    /// Kills all processes in the group and below, and returns when there are none that could still run.
+    ///
+    /// # Errors
+    /// Some were still there after seconds, as when the kernel itself holds them.
+    pub fn kill_all(&self) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_micros(200);
+        loop {
+            let pids = self.pids()?;
+            if pids.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(Error::new(
+                    "kill all of cgroup",
+                    &self.path,
+                    Errno::TIMEDOUT,
+                ));
+            }
+            // cgroup.kill (Linux 5.14) takes those in the unified hierarchy at once, also those that are being made. Others may be in version 1's only.
+            let unified = self
+                .places
+                .iter()
+                .find(|place| place.version == Version::V2);
+            let at_once = unified.is_some_and(|place| place.write("cgroup.kill", "1").is_ok());
+            if !(at_once && self.is_unified()) {
+                self.kill_each(&pids);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// Frozen meanwhile, so that none makes another faster than it is killed. What fails is tried again by the caller.
+    fn kill_each(&self, pids: &[Pid]) {
+        let version = self.version_of(Controller::Freezer);
+        if version == Some(Version::V1)
+            && let Some(place) = self.place_of(Controller::Freezer)
+        {
+            drop(place.write("freezer.state", "FROZEN"));
+        }
+        for pid in pids {
+            // A pidfd, and the group looked at again: the number may be another's by now.
+            if let Ok(process) = PidFd::open(*pid)
+                && self.contains(*pid)
+            {
+                drop(process.signal(libc::SIGKILL));
+            }
+        }
+        if version.is_some() {
+            // A version 1 process dies only when it is thawed.
+            drop(self.thaw());
+        }
+    }
+
+    /// Whether the kernel says of `pid` that it is in the group or below, in any hierarchy.
+    fn contains(&self, pid: Pid) -> bool {
+        let Ok(text) = std::fs::read_to_string(format!("/proc/{}/cgroup", pid.as_raw_nonzero()))
+        else {
+            return false;
+        };
+        let own = self.path.relative();
+        text.lines()
+            .filter_map(|line| line.splitn(3, ':').nth(2))
+            .any(|path| {
+                // Where the hierarchy's root is not the host's, the path has more in front.
+                path.match_indices(own).any(|(at, _)| {
+                    let rest = &path[at + own.len()..];
+                    path[..at].ends_with('/') && (rest.is_empty() || rest.starts_with('/'))
+                })
+            })
+    }
+
+    /// How many processes were killed for want of memory.
+    ///
+    /// # Errors
+    /// The file can't be read.
+    pub fn oom_kills(&self) -> Result<u64> {
+        let file = match self.version_of(Controller::Memory) {
+            Some(Version::V1) => "memory.oom_control",
+            Some(Version::V2) => "memory.events",
+            None => return Ok(0),
+        };
+        let text = self.read(Controller::Memory, file)?.unwrap_or_default();
+        Ok(value_of(&text, "oom_kill").unwrap_or(0))
+    }
+
+    /// Removes the group and the groups below it, everywhere. The processes must have ended; those that are just ending are waited for.
+    ///
+    /// # Errors
+    /// A process is still in it after seconds.
+    pub fn remove(self) -> Result<()> {
+        let Self { path, places } = self;
+        let mut first = Ok(());
+        for Place {
+            path: dir, dir: fd, ..
+        } in places
+        {
+            drop(fd);
+            let removed = remove_tree(&dir, Instant::now() + PATIENCE);
+            first = first.and(removed.map_err(|error| Error::new("remove cgroup", &path, error)));
+        }
+        first
+    }
+}
+
+fn is_memory_limit(write: &Write) -> bool {
+    write.file == "memory.limit_in_bytes"
+}
+
+impl Place {
+    fn write(&self, file: &str, value: &str) -> Result<()> {
+        let shown = || format!("{} to {}", value, self.path.join(file).display());
+        let mut opened = self.open_for_writing(file)?;
+        loop {
+            // One write is one request.
+            match opened.write(value.as_bytes()) {
+                Ok(count) if count == value.len() => return Ok(()),
+                Ok(_) => return Err(Error::new("write", shown(), Errno::IO)),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).at("write", shown()),
+            }
+        }
+    }
+
+    fn open_for_writing(&self, file: &str) -> Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let fd = openat(&self.dir, file, flags, Mode::empty());
+        Ok(File::from(fd.at("open", self.path.join(file).display())?))
+    }
+
+    fn read(&self, file: &str) -> Result<Option<String>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let shown = || self.path.join(file).display().to_string();
+        match openat(&self.dir, file, flags, Mode::empty()) {
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error).at("read", shown()),
+            Ok(fd) => {
+                let mut text = String::new();
+                File::from(fd)
+                    .read_to_string(&mut text)
+                    .at("read", shown())?;
+                Ok(Some(text))
+            }
+        }
+    }
+}
+
+/// The number behind `key` in a file of lines `key number`.
+pub(super) fn value_of(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(' ')?;
+        (name == key).then(|| value.trim().parse().ok())?
+    })
+}
+
+fn open_place(hierarchy: &Hierarchy, path: &CgroupPath) -> Result<Place> {
+    let dir = place(hierarchy, path.relative());
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let fd = open(&dir, flags, Mode::empty()).at("open cgroup", dir.display())?;
+    Ok(Place {
+        version: hierarchy.version,
+        controllers: hierarchy.controllers.clone(),
+        path: dir,
+        dir: fd,
+    })
+}
+
+/// Makes the directories of a group from the top down, with what each needs before it can be used. Gives whether the last one is new.
+fn make(hierarchy: &Hierarchy, path: &CgroupPath, required: &[Controller]) -> Result<bool> {
+    let mut parent = hierarchy.mount.clone();
+    let mut new = false;
+    for relative in path.ancestry() {
+        if hierarchy.version == Version::V2 {
+            enable(&parent, hierarchy, required)?;
+        }
+        let dir = place(hierarchy, relative);
+        new = match mkdir(&dir, Mode::from_raw_mode(0o755)) {
+            Ok(()) => true,
+            Err(Errno::EXIST) => false,
+            Err(error) => return Err(error).at("create cgroup", dir.display()),
+        };
+        if hierarchy.controllers.contains(&Controller::CpuSet) && hierarchy.version == Version::V1 {
+            inherit_cpuset(&parent, &dir)?;
+        }
+        parent = dir;
+    }
+    Ok(new)
+}
+
+/// A new version 1 cpuset is empty, and takes no process before it has processors and memory nodes.
+fn inherit_cpuset(parent: &Path, dir: &Path) -> Result<()> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let own = dir.join(file);
+        let now = std::fs::read_to_string(&own).at("read", own.display())?;
+        if now.trim().is_empty() {
+            let above = parent.join(file);
+            let value = std::fs::read_to_string(&above).at("read", above.display())?;
+            write_file(&own, value.trim())?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets the children of `dir` have the controllers: those that limits need, and where it works those that statistics come from.
+fn enable(dir: &Path, hierarchy: &Hierarchy, required: &[Controller]) -> Result<()> {
+    let file = dir.join("cgroup.subtree_control");
+    let enabled = std::fs::read_to_string(&file).at("read", file.display())?;
+    for controller in &hierarchy.controllers {
+        let name = controller.name(Version::V2);
+        let needed = required.contains(controller);
+        if !(needed || WANTED.contains(controller))
+            || enabled.split_whitespace().any(|it| it == name)
+        {
+            continue;
+        }
+        let result = write_file(&file, &format!("+{name}"));
+        if needed {
+            result?;
+        }
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, value: &str) -> Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let shown = || format!("{value} to {}", path.display());
+    let mut file = File::from(openat(CWD, path, flags, Mode::empty()).at("write", shown())?);
+    file.write_all(value.as_bytes()).at("write", shown())
+}
+
+/// The directories below `dir`, not deeper.
+fn children(dir: &Path) -> Result<Vec<PathBuf>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let fd = match open(dir, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut found = Vec::new();
+    for entry in Dir::new(fd)? {
+        let entry = match entry {
+            // The group was removed meanwhile.
+            Err(Errno::NOENT | Errno::NODEV) => break,
+            other => other?,
+        };
+        let name = entry.file_name();
+        if entry.file_type() == FileType::Directory && !matches!(name.to_bytes(), b"." | b"..") {
+            found.push(dir.join(name.to_string_lossy().as_ref()));
+        }
+    }
+    Ok(found)
+}
+
+/// All groups from `dir` down, each after its parent.
+fn groups_below(dir: &Path) -> Result<Vec<PathBuf>, Errno> {
+    let mut all = vec![dir.to_owned()];
+    let mut next = 0;
+    while next < all.len() {
+        let below = children(&all[next])?;
+        all.extend(below);
+        next += 1;
+    }
+    Ok(all)
+}
+
+fn pids_below(dir: &Path) -> Result<Vec<Pid>> {
+    const OP: &str = "read processes of cgroup";
+    let mut pids = Vec::new();
+    for group in groups_below(dir).at(OP, dir.display())? {
+        let file = group.join("cgroup.procs");
+        match std::fs::read_to_string(&file) {
+            Ok(text) => {
+                // A process outside our pid namespace is written as 0.
+                let numbers = text.lines().filter_map(|line| line.parse().ok());
+                pids.extend(numbers.filter_map(Pid::from_raw));
+            }
+            // Removed meanwhile. A threaded group has no list of processes; its parent has them.
+            Err(error)
+                if matches!(
+                    Errno::from_io_error(&error),
+                    Some(Errno::NOENT | Errno::NODEV | Errno::OPNOTSUPP)
+                ) => {}
+            Err(error) => return Err(error).at(OP, dir.display()),
+        }
+    }
+    Ok(pids)
+}
+
+fn remove_tree(dir: &Path, deadline: Instant) -> Result<(), Errno> {
+    let mut pause = Duration::from_micros(500);
+    loop {
+        let mut result = Ok(());
+        for group in groups_below(dir)?.iter().rev() {
+            match unlinkat(CWD, group, AtFlags::REMOVEDIR) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => result = Err(error),
+            }
+        }
+        match result {
+            Err(Errno::BUSY | Errno::NOTEMPTY) if Instant::now() < deadline => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(50));
+            }
+            other => return other,
+        }
+    }
+}
