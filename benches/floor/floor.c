@@ -65,8 +65,22 @@ static int write_file(const char *path, const char *text)
 
 // cgroups
 
-static const char *const V1[] = {"cpu", "memory", "pids", "devices", "freezer"};
-#define V1_COUNT (sizeof V1 / sizeof *V1)
+// The hierarchies of version 1 that Docker uses too; where two controllers share one, their own names are links.
+static const char *const KNOWN[] = {"cpu,cpuacct", "cpu",     "cpuacct", "cpuset", "memory",
+				    "devices",	   "freezer", "blkio",	 "pids",   "systemd"};
+static const char *V1[sizeof KNOWN / sizeof *KNOWN];
+static size_t V1_COUNT;
+
+static void find_hierarchies(void)
+{
+	for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++) {
+		char path[64];
+		struct stat found;
+		snprintf(path, sizeof path, "/sys/fs/cgroup/%s", KNOWN[i]);
+		if (lstat(path, &found) == 0 && S_ISDIR(found.st_mode))
+			V1[V1_COUNT++] = KNOWN[i];
+	}
+}
 
 static const char *const DEVICE_RULES[] = {
     "c *:* m",   "b *:* m",   "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm",   "c 1:8 rwm",
@@ -101,10 +115,26 @@ static void limit_devices_v2(int cgroup)
 	close(program);
 }
 
-static void make_cgroups(const char *cgroup)
+// A new cpuset is empty, and takes no process before it has processors and memory.
+static void inherit_cpuset(size_t index, const char *parent, const char *cgroup)
 {
-	for (size_t i = 0; i < (unified() ? 1 : V1_COUNT); i++)
+	static const char *const FILES[] = {"/cpuset.cpus", "/cpuset.mems"};
+	for (size_t i = 0; i < 2; i++) {
+		char text[4096] = "";
+		int fd = MUST(open(hierarchy(index, parent, FILES[i]), O_RDONLY | O_CLOEXEC));
+		MUST(read(fd, text, sizeof text - 1));
+		close(fd);
+		MUST(write_file(hierarchy(index, cgroup, FILES[i]), text));
+	}
+}
+
+static void make_cgroups(const char *parent, const char *cgroup)
+{
+	for (size_t i = 0; i < (unified() ? 1 : V1_COUNT); i++) {
 		MUST(mkdir(hierarchy(i, cgroup, ""), 0755));
+		if (!unified() && strcmp(V1[i], "cpuset") == 0)
+			inherit_cpuset(i, parent, cgroup);
+	}
 }
 
 static void limit_devices_v1(const char *cgroup)
@@ -400,7 +430,8 @@ int main(int argc, char **argv)
 		MUST(mkdir(path, 0755));
 	}
 	int pidfd = -1;
-	make_cgroups(cgroup);
+	find_hierarchies();
+	make_cgroups(argv[3], cgroup);
 	struct clone_args args = {
 	    .flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_PIDFD,
 	    .pidfd = (uintptr_t)&pidfd,

@@ -10,12 +10,12 @@ mod measure;
 mod report;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::{images, peers, shell};
+use crate::{images, packages, peers, shell};
 use arena::Arena;
 use contender::Contender;
 
@@ -42,6 +42,9 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         bail!("no contender {name}: {USAGE}");
     }
     prepare(&names)?;
+    for stale in packages::left_by_the_dead(&shell::root().join("target"), "bench-")? {
+        sweep(&stale)?;
+    }
     let dir = shell::root().join(format!("target/bench-{}", std::process::id()));
     let ran = enter(&dir, what, &names);
     let swept = sweep(&dir);
@@ -183,7 +186,7 @@ fn remove_cgroups(name: &str) -> Result<()> {
     Ok(())
 }
 
-fn remove_cgroup(dir: &PathBuf) -> Result<()> {
+fn remove_cgroup(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         if entry.file_type()?.is_dir() {

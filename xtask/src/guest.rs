@@ -198,6 +198,9 @@ impl Machine {
             ("qemu-system-x86_64", "qemu-system-x86"),
             ("mkfs.ext4", "e2fsprogs"),
         ])?;
+        for stale in packages::left_by_the_dead(&packages::fixtures(), "guest-")? {
+            fs::remove_dir_all(stale)?;
+        }
         let dir = packages::fixtures().join(format!("guest-{}", std::process::id()));
         let ran = self.boot_in(&dir, script);
         // Ours, made in this run, with nothing mounted below.

@@ -133,6 +133,22 @@ fn find(dir: &Path, (name, version): &(String, String)) -> Option<PathBuf> {
     Some(entry.path())
 }
 
+/// The folders `PREFIX<pid>` in `dir` whose process is gone: left by a chore that was killed.
+pub(crate) fn left_by_the_dead(dir: &Path, prefix: &str) -> Result<Vec<PathBuf>> {
+    let mut left = Vec::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("list {}", dir.display()))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let pid = name
+            .strip_prefix(prefix)
+            .and_then(|pid| pid.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            left.push(entry.path());
+        }
+    }
+    Ok(left)
+}
+
 /// Fetches the package lists into a folder of our own, when the host's are missing or old.
 fn refresh() -> Result<()> {
     shell::say("fetching package lists into target/fixtures/apt");

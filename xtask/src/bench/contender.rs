@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a contender is a command")]
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -206,8 +207,23 @@ fn make_cgroups(name: &str) -> Result<()> {
     if top.join("cgroup.controllers").exists() {
         return Ok(fs::create_dir_all(top.join(name))?);
     }
-    for hierarchy in ["cpu", "memory", "pids", "devices", "freezer"] {
-        fs::create_dir_all(top.join(hierarchy).join(name))?;
+    for entry in fs::read_dir(top)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() || entry.file_name() == "unified" {
+            continue;
+        }
+        let group = entry.path().join(name);
+        fs::create_dir_all(&group)?;
+        // A new cpuset is empty, and so would be all below it.
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            let from = entry.path().join(file);
+            if from.exists() {
+                File::options()
+                    .write(true)
+                    .open(group.join(file))?
+                    .write_all(&fs::read(from)?)?;
+            }
+        }
     }
     Ok(())
 }
