@@ -1,1 +1,46 @@
 //! The process beside each container.
+//!
+//! It makes the container's first process and every exec by linking `runtime`, holds its pipes or its terminal, writes the
+//! log, records the end, and answers on a unix socket. It knows no image, no database and no HTTP; it has one thread, no asynchronous
+//! runtime, and forgets the specification as soon as the program runs, because there may be thousands of it.
+//!
+//! Rules that hold everywhere here:
+//! - Nobody can make the container wait. Clients are served from the log's files as fast as they read; if the log can't be
+//!   written, output is dropped and counted, and a note takes its place when there is room again.
+//! - The end is written down before it is told, and the lock is given up before it is told too: who hears of the end finds
+//!   neither a mount nor a monitor in the way.
+//! - The container dies with this process. SIGTERM, SIGINT, SIGHUP and SIGPIPE are ignored: containers are stopped through
+//!   the engine, and the end of a login session is none of theirs.
+//!
+//! Read `launch` (from five descriptors to a running program), then `serve` (the loop), `requests` (what it answers) and
+//! `finish` (from the program's end to its own).
+
+mod client;
+mod clock;
+mod container;
+mod error;
+mod execs;
+mod finish;
+mod follower;
+mod launch;
+mod output;
+mod record;
+mod requests;
+mod serve;
+mod streams;
+
+pub use error::{Error, Result};
+
+/// Lives the monitor's life: launches what the inherited descriptors say, serves it until its end, and returns.
+///
+/// # Errors
+/// The process was not started by the engine: its descriptors are missing. All that can fail afterwards is told to the
+/// engine through the ready pipe.
+pub fn run() -> Result<()> {
+    let given = launch::Given::take()?;
+    launch::settle()?;
+    if let Some(mut monitor) = launch::launch(given) {
+        monitor.serve();
+    }
+    Ok(())
+}

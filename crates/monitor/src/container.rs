@@ -1,0 +1,271 @@
+//! The container itself: the one door to `runtime`.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use kernel::capability::CapSet;
+use kernel::cgroup::{Cgroup, Layout};
+use kernel::process::PidFd;
+use kernel::root::RootDir;
+use kernel::signal::SIGKILL;
+use protocol::{Launch, Refusal};
+use runtime::{
+    Bond, Config, Created, ExecConfig, Executed, Gate, Keyring, Namespaces, Root, Running, Stdio,
+};
+use spec::runtime::{Capabilities, NamespaceKind, Process, Spec};
+
+use crate::error::{During, Result};
+use crate::execs::Refused;
+
+/// A container whose program waits for its start.
+#[derive(Debug)]
+pub(crate) struct Made {
+    created: Created,
+    ends: Ends,
+    namespaces: Namespaces,
+    root: RootDir,
+    document: OwnedFd,
+}
+
+/// A container whose program runs, or has run.
+#[derive(Debug)]
+pub(crate) struct Container {
+    pub(crate) pid: i32,
+    pub(crate) pidfd: PidFd,
+    pub(crate) start_time: u64,
+    /// The master of its terminal, non-blocking.
+    pub(crate) console: Option<OwnedFd>,
+    cgroup: Option<Cgroup>,
+    ends: Ends,
+    namespaces: Namespaces,
+    /// Its root, for users that execs name; given up when the container has ended.
+    root: Option<RootDir>,
+    /// The launch document: an exec needs what the specification says, and is too rare to keep that in memory.
+    document: OwnedFd,
+}
+
+impl Made {
+    /// Makes a container of `launch`, whose document is kept for execs.
+    pub(crate) fn new(
+        launch: &mut Launch,
+        document: OwnedFd,
+        root: OwnedFd,
+        layout: &Layout,
+        stdio: Stdio,
+    ) -> Result<Self> {
+        let root = RootDir::from_fd(root);
+        let process = launch.spec.process.get_or_insert_default();
+        become_user(process, launch.user.as_deref(), &root)?;
+        let created = runtime::create(&Config {
+            spec: &launch.spec,
+            root: Root::Mount(root.as_fd()),
+            layout,
+            cgroup: &launch.cgroup,
+            stdio,
+            gate: Gate::Held,
+            bond: Bond::Caller,
+            keyring: Keyring::Own,
+            preserve_fds: 0,
+        });
+        Ok(Self {
+            created: created.during("create container")?,
+            ends: Ends::of(&launch.spec),
+            namespaces: Namespaces::of(&launch.spec),
+            root,
+            document,
+        })
+    }
+
+    /// Lets the program begin; returns when it runs. On an error nothing of the container is left.
+    pub(crate) fn start(mut self) -> Result<Container> {
+        if let Err(error) = self.created.start().during("start container") {
+            self.destroy();
+            return Err(error);
+        }
+        let Created {
+            pid,
+            pidfd,
+            start_time,
+            console,
+            cgroup,
+            ..
+        } = self.created;
+        Ok(Container {
+            pid: pid.as_raw_nonzero().get(),
+            pidfd,
+            start_time,
+            console,
+            cgroup: Some(cgroup),
+            ends: self.ends,
+            namespaces: self.namespaces,
+            root: Some(self.root),
+            document: self.document,
+        })
+    }
+
+    /// Undoes the making.
+    pub(crate) fn destroy(self) {
+        // Each may be done already; what stays is found by the engine's sweep.
+        drop(self.created.pidfd.signal(SIGKILL));
+        drop(self.created.pidfd.wait());
+        drop(self.created.cgroup.kill_all());
+        drop(self.created.cgroup.remove());
+    }
+}
+
+impl Container {
+    /// Runs another program in the container.
+    pub(crate) fn exec(&self, wanted: &protocol::Process, stdio: Stdio) -> Result<Executed> {
+        let mut launch = Launch::read(&self.document).during("read launch")?;
+        let base = launch.spec.process.take().unwrap_or_default();
+        let mut process = replaced(base, wanted);
+        if let Some(root) = &self.root {
+            let user = wanted.user.as_deref().or(launch.user.as_deref());
+            become_user(&mut process, user, root)?;
+        }
+        let seccomp = seccomp(&launch.spec).filter(|_| !wanted.privileged);
+        let Some(cgroup) = &self.cgroup else {
+            return Err(kernel::Errno::SRCH).during("exec");
+        };
+        let running = Running {
+            pidfd: self.pidfd.as_fd(),
+            namespaces: self.namespaces,
+            seccomp,
+            cgroup,
+        };
+        let config = ExecConfig {
+            process: &process,
+            stdio,
+            bond: Bond::Caller,
+            preserve_fds: 0,
+        };
+        runtime::exec(&running, &config).during("exec")
+    }
+
+    /// Whether the kernel killed one of its processes for want of memory.
+    pub(crate) fn was_short_of_memory(&self) -> bool {
+        self.cgroup
+            .as_ref()
+            .is_some_and(|group| group.oom_kills().is_ok_and(|n| n > 0))
+    }
+
+    /// Kills whatever of it still runs, if the end of its first process was not the end of all.
+    pub(crate) fn kill_rest(&self) -> Result<()> {
+        match (&self.cgroup, self.ends) {
+            (Some(cgroup), Ends::First) => cgroup.kill_all().during("kill processes"),
+            (None, _) | (_, Ends::All) => Ok(()),
+        }
+    }
+
+    /// Removes its cgroup.
+    pub(crate) fn clear(&mut self) -> Result<()> {
+        match self.cgroup.take() {
+            Some(cgroup) => cgroup.remove().during("remove cgroup"),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives up its root: the mount goes with the last descriptor of it.
+    pub(crate) fn unmount(&mut self) {
+        self.root = None;
+    }
+}
+
+/// What ends with a container's first process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// The whole pid namespace.
+    All,
+    /// It alone: the pid namespace is another's.
+    First,
+}
+
+impl Ends {
+    fn of(spec: &Spec) -> Self {
+        match spec.namespace(NamespaceKind::Pid) {
+            Some(own) if own.path.is_empty() => Self::All,
+            Some(_) | None => Self::First,
+        }
+    }
+}
+
+fn seccomp(spec: &Spec) -> Option<&spec::runtime::Seccomp> {
+    spec.linux.as_ref()?.seccomp.as_ref()
+}
+
+/// An exec's process: the container's own, with its limits, filters and profile, but for what was asked.
+fn replaced(base: Process, wanted: &protocol::Process) -> Process {
+    let capabilities = if wanted.privileged {
+        let all: Vec<String> = CapSet::all().iter().map(|cap| cap.to_string()).collect();
+        Some(Capabilities {
+            bounding: all.clone(),
+            effective: all.clone(),
+            permitted: all,
+            ..Capabilities::default()
+        })
+    } else {
+        base.capabilities
+    };
+    Process {
+        terminal: wanted.tty,
+        console_size: None,
+        args: wanted.args.clone(),
+        env: wanted.env.clone(),
+        cwd: wanted.cwd.clone().unwrap_or(base.cwd),
+        capabilities,
+        // The monitor's own is another, and would be inherited.
+        oom_score_adj: base.oom_score_adj.or(Some(0)),
+        ..base
+    }
+}
+
+/// Resolves `user` in the container's files and makes `process` run as it: ids, groups, home, and, unless it is root, no capability
+/// in force but what an executed file gives.
+fn become_user(process: &mut Process, user: Option<&str>, root: &RootDir) -> Result<()> {
+    let Some(asked) = user.filter(|user| !user.is_empty()) else {
+        return Ok(());
+    };
+    let extra = &process.user.additional_gids;
+    let found = runtime::resolve_user(root, asked, extra).during("find user")?;
+    process.user.uid = found.uid;
+    process.user.gid = found.gid;
+    process.user.additional_gids = found.additional_gids;
+    if let Some(capabilities) = &mut process.capabilities
+        && found.uid != 0
+    {
+        capabilities.effective.clear();
+        capabilities.permitted.clear();
+    }
+    if !process
+        .env
+        .iter()
+        .any(|variable| variable.starts_with("HOME="))
+    {
+        process.env.push(format!("HOME={}", found.home));
+    }
+    Ok(())
+}
+
+/// Standard input, output and error of an exec, from what its starter sent.
+pub(crate) fn stdio_of_exec(
+    process: &protocol::Process,
+    (rows, columns): (u16, u16),
+    fds: Vec<OwnedFd>,
+) -> Result<Stdio, Refused> {
+    if process.tty {
+        return Ok(Stdio::Terminal { rows, columns });
+    }
+    match <[OwnedFd; 3]>::try_from(fds) {
+        Ok([input, output, error]) => Ok(Stdio::Pipes {
+            input,
+            output,
+            error,
+        }),
+        Err(fds) => {
+            let text = format!(
+                "an exec without a terminal needs 3 descriptors, not {}",
+                fds.len()
+            );
+            Err((Refusal::Invalid, text))
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! From five descriptors to a running program.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+
+use failpoint::failpoint;
+use kernel::cgroup::Layout;
+use kernel::process::boot_id;
+use kernel::signal::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
+use protocol::log::{Stream, Writer};
+use protocol::state::SOCKET;
+use protocol::{Launch, Ready, State, StateLock, launch as numbers};
+use runtime::Stdio;
+use rustix::fs::{AtFlags, Mode};
+use rustix::pty::OpenptFlags;
+
+use crate::clock;
+use crate::container::Made;
+use crate::error::{During, Error, Result};
+use crate::output::Output;
+use crate::record::Place;
+use crate::serve::{Monitor, Orders};
+use crate::streams::{Source, from_program, to_program};
+
+/// The descriptors that the engine gives.
+#[derive(Debug)]
+pub(crate) struct Given {
+    launch: OwnedFd,
+    ready: OwnedFd,
+    root: OwnedFd,
+    container_dir: OwnedFd,
+    run_dir: OwnedFd,
+}
+
+impl Given {
+    /// Takes them.
+    pub(crate) fn take() -> Result<Self> {
+        let take = |number| kernel::inherited::take(number).during("start without an engine");
+        Ok(Self {
+            launch: take(numbers::LAUNCH_FD)?,
+            ready: take(numbers::READY_FD)?,
+            root: take(numbers::ROOT_FD)?,
+            container_dir: take(numbers::CONTAINER_DIR_FD)?,
+            run_dir: take(numbers::RUN_DIR_FD)?,
+        })
+    }
+}
+
+/// Makes the process what a monitor is: nobody's in particular.
+pub(crate) fn settle() -> Result<()> {
+    for signal in [SIGHUP, SIGINT, SIGTERM, SIGPIPE] {
+        kernel::signal::ignore(signal).during("ignore signals")?;
+    }
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    rustix::process::chdir("/").during("change directory")?;
+    // Nobody looks into it through /proc (R6); its children become dumpable by executing their program.
+    kernel::process::forbid_tracing().during("forbid tracing")
+}
+
+/// What a monitor has in its run directory.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    run_dir: OwnedFd,
+    lock: StateLock,
+}
+
+impl Claim {
+    fn make(run_dir: OwnedFd) -> Result<Self> {
+        let lock = StateLock::acquire(&run_dir).during("lock state")?;
+        Ok(Self { run_dir, lock })
+    }
+
+    fn listen(&self) -> Result<UnixListener> {
+        let listener = kernel::socket::listen_at(&self.run_dir, SOCKET, 0o600).during("listen")?;
+        listener.set_nonblocking(true).during("listen")?;
+        Ok(listener)
+    }
+
+    /// Says what lives here.
+    pub(crate) fn announce(&self, state: &State) -> Result<()> {
+        self.lock.write(state).during("write state")
+    }
+
+    /// Removes the socket, then the state: from now on there is no monitor.
+    pub(crate) fn release(self) {
+        // What stays is overwritten by the next monitor.
+        let _stays = rustix::fs::unlinkat(&self.run_dir, SOCKET, AtFlags::empty());
+        drop(self.lock.remove(&self.run_dir));
+    }
+}
+
+/// Launches, and tells how that went. `None`: it failed, and everything is undone.
+pub(crate) fn launch(given: Given) -> Option<Monitor> {
+    let Given {
+        launch,
+        ready,
+        root,
+        container_dir,
+        run_dir,
+    } = given;
+    let result = Claim::make(run_dir).and_then(|claim| {
+        failpoint!("monitor.launch.locked");
+        let listener = match claim.listen() {
+            Ok(listener) => listener,
+            Err(error) => return Err(undo(claim, error)),
+        };
+        match start(launch, root, &container_dir) {
+            Ok(started) => Ok(Monitor::new(started, container_dir, claim, listener)),
+            Err(error) => Err(undo(claim, error)),
+        }
+    });
+    let (monitor, said) = match result.and_then(Monitor::announce) {
+        Ok(monitor) => {
+            let said = Ready::Started {
+                pid: monitor.state.pid,
+                started_at: monitor.state.started_at,
+            };
+            (Some(monitor), said)
+        }
+        Err(error) => (None, failed(&error)),
+    };
+    // Whoever launched may be gone; the container isn't its any more, then.
+    drop(said.send(ready));
+    failpoint!("monitor.launch.reported");
+    monitor.map(Monitor::settle_down)
+}
+
+fn undo(claim: Claim, cause: Error) -> Error {
+    claim.release();
+    cause
+}
+
+fn failed(error: &Error) -> Ready {
+    Ready::Failed {
+        stage: error.op().to_owned(),
+        message: error.reason(),
+        exit_code: error.exit_code(),
+    }
+}
+
+const TERMINAL: OpenptFlags = OpenptFlags::RDWR
+    .union(OpenptFlags::NOCTTY)
+    .union(OpenptFlags::CLOEXEC);
+
+/// What a launch made.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) container: crate::container::Container,
+    pub(crate) state: State,
+    pub(crate) orders: Orders,
+    pub(crate) output: Output,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) terminal_end: Option<OwnedFd>,
+    pub(crate) stdin: Option<OwnedFd>,
+    pub(crate) place: Place,
+    pub(crate) layout: Layout,
+}
+
+fn start(document: OwnedFd, root: OwnedFd, container_dir: &OwnedFd) -> Result<Started> {
+    let mut launch = Launch::read(&document).during("read launch")?;
+    let output = Output::new(Writer::open(container_dir, launch.log).during("open log")?);
+    let layout = Layout::probe().during("find cgroups")?;
+    let ours = Ours::make(&launch).during("make pipes")?;
+    let (stdio, mut sources, stdin) = (ours.stdio, ours.sources, ours.stdin);
+    let made = Made::new(&mut launch, document, root, &layout, stdio)?;
+    failpoint!("monitor.launch.created");
+    let started = Place::reserve(container_dir).and_then(|place| {
+        let started_at = clock::now();
+        Ok((place, started_at, made.start()?))
+    });
+    let (place, started_at, container) = started.inspect_err(|_| Place::forget(container_dir))?;
+    failpoint!("monitor.launch.started");
+    let mut terminal_end = None;
+    if let Some(console) = &container.console {
+        terminal_end = rustix::pty::ioctl_tiocgptpeer(console, TERMINAL).ok();
+        // It can't fail: the descriptor is open. Reads that would block would stop everything.
+        let _ready = rustix::io::ioctl_fionbio(console, true);
+        if let Ok(fd) = console.try_clone() {
+            sources.push(Source {
+                fd,
+                stream: Stream::Stdout,
+            });
+        }
+    }
+    let state = State {
+        v: State::VERSION,
+        pid: container.pid,
+        start_time: container.start_time,
+        boot_id: boot_id().during("read boot id")?,
+        started_at,
+        tty: launch.tty,
+        open_stdin: launch.open_stdin,
+        monitor_pid: rustix::process::getpid().as_raw_nonzero().get(),
+    };
+    Ok(Started {
+        container,
+        state,
+        orders: Orders::of(launch),
+        output,
+        sources,
+        terminal_end,
+        stdin,
+        place,
+        layout,
+    })
+}
+
+/// The program's standard streams and our ends of them.
+struct Ours {
+    stdio: Stdio,
+    sources: Vec<Source>,
+    stdin: Option<OwnedFd>,
+}
+
+impl Ours {
+    fn make(launch: &Launch) -> rustix::io::Result<Self> {
+        if launch.tty {
+            return Ok(Self {
+                stdio: Stdio::Terminal {
+                    rows: launch.rows,
+                    columns: launch.cols,
+                },
+                sources: Vec::new(),
+                stdin: None,
+            });
+        }
+        let (input, stdin) = if launch.open_stdin {
+            let (theirs, ours) = to_program()?;
+            (theirs, Some(ours))
+        } else {
+            (null()?, None)
+        };
+        let (output, from_output) = from_program()?;
+        let (error, from_error) = from_program()?;
+        let source = |fd, stream| Source { fd, stream };
+        Ok(Self {
+            stdio: Stdio::Pipes {
+                input,
+                output,
+                error,
+            },
+            sources: vec![
+                source(from_output, Stream::Stdout),
+                source(from_error, Stream::Stderr),
+            ],
+            stdin,
+        })
+    }
+}
+
+fn null() -> rustix::io::Result<OwnedFd> {
+    use rustix::fs::{CWD, OFlags, openat};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY;
+    openat(CWD, "/dev/null", flags, Mode::empty())
+}
