@@ -1,1 +1,38 @@
 //! OCI runtime: a bundle becomes a process.
+//!
+//! [`create`] makes a container whose first process waits; [`Created::start`] lets its program begin; [`exec`] runs another
+//! one in it. The calling process must have one thread and is the parent of what is made. Nothing here knows images, stores,
+//! networks or state files; a root comes as a path or a detached mount, and limits come in the words of the specification.
+//!
+//! Read `plan` (what will be done, checked before there is a process), then `create` (the caller's side) and `init` (the new
+//! process's side), `mount` (its world), `place` (its cgroups), `identity` and `launch` (what it may do, on every path the
+//! same), then `exec`.
+
+mod channel;
+mod config;
+mod console;
+mod create;
+mod device;
+mod error;
+mod exec;
+mod filter;
+mod gate;
+mod identity;
+mod init;
+mod launch;
+mod limits;
+mod mount;
+mod place;
+mod plan;
+mod program;
+mod sysctl;
+mod user;
+
+pub use config::{
+    Bond, Config, Created, ExecConfig, Executed, Gate, Keyring, Namespaces, Root, Running, Stdio,
+};
+pub use create::create;
+pub use error::{Error, Kind, Result};
+pub use exec::exec;
+pub use gate::release;
+pub use user::{User, resolve_user};

@@ -1,0 +1,187 @@
+//! What a caller says, and what it gets.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use kernel::Pid;
+use kernel::cgroup::{Cgroup, Layout};
+use kernel::process::PidFd;
+use spec::runtime::{Process, Seccomp, Spec};
+
+use crate::channel::{Channel, News};
+use crate::error::{Error, Kind, Result};
+pub use crate::mount::Root;
+
+/// A container to be made.
+#[derive(Debug)]
+pub struct Config<'a> {
+    /// All about it. Its `root.path` isn't looked at.
+    pub spec: &'a Spec,
+    /// Its root.
+    pub root: Root<'a>,
+    /// How cgroups are mounted on this host.
+    pub layout: &'a Layout,
+    /// Its cgroup, below each hierarchy: `/tare/<id>`.
+    pub cgroup: &'a str,
+    /// Its standard input and output.
+    pub stdio: Stdio,
+    /// What its first process waits for.
+    pub gate: Gate,
+    /// Whether it outlives its maker.
+    pub bond: Bond,
+    /// Whether it gets a session keyring of its own.
+    pub keyring: Keyring,
+    /// How many descriptors from 3 on it inherits besides.
+    pub preserve_fds: u32,
+}
+
+/// Standard input, output and error of a program.
+#[derive(Debug)]
+pub enum Stdio {
+    /// These.
+    Pipes {
+        /// Where it reads.
+        input: OwnedFd,
+        /// Where it writes.
+        output: OwnedFd,
+        /// Where it complains.
+        error: OwnedFd,
+    },
+    /// Those of the caller.
+    Inherited,
+    /// A terminal of the container's own, of this size; the caller gets its master.
+    Terminal {
+        /// Rows.
+        rows: u16,
+        /// Columns.
+        columns: u16,
+    },
+}
+
+/// What a new container's first process waits for before it becomes its program.
+#[derive(Debug)]
+pub enum Gate {
+    /// [`Created::start`].
+    Held,
+    /// A client of this listening stream socket ([`crate::release`]), so that the caller may end before.
+    Socket(OwnedFd),
+}
+
+/// Whether a process outlives the one that made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bond {
+    /// It is killed when the caller's thread ends.
+    Caller,
+    /// It lives on.
+    None,
+}
+
+/// The session keyring of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keyring {
+    /// A new one; the caller's can't be seen.
+    Own,
+    /// The caller's.
+    Caller,
+}
+
+/// A container that waits for its start. Dropping it leaves the container alone, but one with [`Gate::Held`] ends.
+#[derive(Debug)]
+pub struct Created {
+    /// Its first process.
+    pub pid: Pid,
+    /// The same, without doubt. The caller is its parent and must reap it.
+    pub pidfd: PidFd,
+    /// When it began, in clock ticks after the boot.
+    pub start_time: u64,
+    /// The master of its terminal.
+    pub console: Option<OwnedFd>,
+    /// Its cgroup.
+    pub cgroup: Cgroup,
+    pub(crate) channel: Option<Channel>,
+}
+
+impl Created {
+    /// Lets the container's program begin, and returns when it runs.
+    ///
+    /// # Errors
+    /// The program can't be executed; then the first process has ended and was reaped, and its cgroup remains.
+    pub fn start(&mut self) -> Result<()> {
+        let Some(channel) = self.channel.take() else {
+            return Err(Error::new(Kind::Invalid, "start container", "that its maker doesn't start"));
+        };
+        channel.send_start()?;
+        match channel.receive_news()? {
+            News::Failed(error) => {
+                self.pidfd.wait()?;
+                Err(error)
+            }
+            News::Closed | News::Ready(_) | News::Forked(..) => Ok(()),
+        }
+    }
+}
+
+/// A container that runs, as exec needs it.
+#[derive(Debug)]
+pub struct Running<'a> {
+    /// Its first process.
+    pub pidfd: BorrowedFd<'a>,
+    /// All about it.
+    pub namespaces: Namespaces,
+    /// Its filter of system calls.
+    pub seccomp: Option<&'a Seccomp>,
+    /// Its cgroup.
+    pub cgroup: &'a Cgroup,
+}
+
+/// Whether the container has a user namespace of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namespaces {
+    /// It is in the caller's.
+    CallersUser,
+    /// It has one of its own, which is entered too.
+    OwnUser,
+}
+
+impl Namespaces {
+    /// Those of a container made from `spec`.
+    #[must_use]
+    pub fn of(spec: &Spec) -> Self {
+        match spec.namespace(spec::runtime::NamespaceKind::User) {
+            Some(_) => Self::OwnUser,
+            None => Self::CallersUser,
+        }
+    }
+}
+
+/// A program to be run in a container.
+#[derive(Debug)]
+pub struct ExecConfig<'a> {
+    /// All about it: ids, capabilities, limits. The container's filter of system calls is applied too.
+    pub process: &'a Process,
+    /// Its standard input and output.
+    pub stdio: Stdio,
+    /// Whether it outlives its maker.
+    pub bond: Bond,
+    /// How many descriptors from 3 on it inherits besides.
+    pub preserve_fds: u32,
+}
+
+/// A program that runs in a container.
+#[derive(Debug)]
+pub struct Executed {
+    /// Its process.
+    pub pid: Pid,
+    /// The same, without doubt. The caller is its parent and must reap it.
+    pub pidfd: PidFd,
+    /// The master of its terminal.
+    pub console: Option<OwnedFd>,
+}
+
+impl Stdio {
+    pub(crate) fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        match self {
+            Self::Pipes { input, output, error } => vec![input.as_fd(), output.as_fd(), error.as_fd()],
+            Self::Inherited | Self::Terminal { .. } => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The filter of system calls: from the specification's words to the kernel's.
+
+use kernel::seccomp::{self, Filter, LoadFlags, Profile, Rule};
+use spec::runtime::{Action, Arch, Arg, Operator, Seccomp, Syscall};
+
+use crate::error::{Error, Result};
+
+/// A compiled filter and how it is loaded.
+#[derive(Debug, Clone)]
+pub(crate) struct Confinement {
+    filter: Filter,
+    flags: LoadFlags,
+}
+
+impl Confinement {
+    pub(crate) fn new(spec: &Seccomp) -> Result<Self> {
+        let mut flags = LoadFlags::NONE;
+        for name in &spec.flags {
+            let flag = LoadFlags::parse(name).ok_or_else(|| Error::unsupported("load filter of system calls with", name))?;
+            // A process has one thread when it is loaded.
+            if flag != LoadFlags::TSYNC {
+                flags = flags.with(flag);
+            }
+        }
+        if !spec.listener_path.is_empty() {
+            return Err(Error::unsupported("notify of system calls", &spec.listener_path));
+        }
+        let profile = Profile {
+            default: action(spec.default_action, spec.default_errno_ret)?,
+            architectures: spec.architectures.iter().filter_map(|&a| arch(a)).collect(),
+            rules: spec.syscalls.iter().map(rule).collect::<Result<_>>()?,
+        };
+        Ok(Self { filter: profile.compile()?, flags })
+    }
+
+    pub(crate) fn load(&self) -> Result<()> {
+        self.filter.load(self.flags)?;
+        Ok(())
+    }
+}
+
+fn rule(syscall: &Syscall) -> Result<Rule> {
+    Ok(Rule {
+        names: syscall.names.clone(),
+        action: action(syscall.action, syscall.errno_ret)?,
+        args: syscall.args.iter().map(arg).collect::<Result<_>>()?,
+    })
+}
+
+fn arg(arg: &Arg) -> Result<seccomp::Arg> {
+    let index = u8::try_from(arg.index).map_err(|_| Error::invalid("compare argument", arg.index.to_string()))?;
+    Ok(seccomp::Arg {
+        index,
+        value: arg.value,
+        value_two: arg.value_two,
+        op: match arg.op {
+            Operator::NotEqual => seccomp::Op::NotEqual,
+            Operator::Less => seccomp::Op::Less,
+            Operator::LessOrEqual => seccomp::Op::LessOrEqual,
+            Operator::Equal => seccomp::Op::Equal,
+            Operator::GreaterOrEqual => seccomp::Op::GreaterOrEqual,
+            Operator::Greater => seccomp::Op::Greater,
+            Operator::MaskedEqual => seccomp::Op::MaskedEqual,
+        },
+    })
+}
+
+fn action(action: Action, number: Option<u32>) -> Result<seccomp::Action> {
+    /// EPERM, where no number is given.
+    const DEFAULT: u32 = 1;
+    let number = number.unwrap_or(DEFAULT);
+    let number = u16::try_from(number).map_err(|_| Error::invalid("answer system call with error", number.to_string()))?;
+    Ok(match action {
+        Action::Kill | Action::KillThread => seccomp::Action::KillThread,
+        Action::KillProcess => seccomp::Action::KillProcess,
+        Action::Trap => seccomp::Action::Trap,
+        Action::Errno => seccomp::Action::Errno(number),
+        Action::Trace => seccomp::Action::Trace(number),
+        Action::Allow => seccomp::Action::Allow,
+        Action::Log => seccomp::Action::Log,
+        Action::Notify => return Err(Error::unsupported("notify of", "system calls")),
+    })
+}
+
+/// Those whose programs this machine may run; a profile names many more.
+fn arch(arch: Arch) -> Option<seccomp::Arch> {
+    let native = seccomp::Arch::native()?;
+    let (arch, host) = match arch {
+        Arch::X86_64 => (seccomp::Arch::X86_64, seccomp::Arch::X86_64),
+        Arch::X32 => (seccomp::Arch::X32, seccomp::Arch::X86_64),
+        Arch::X86 => (seccomp::Arch::X86, seccomp::Arch::X86_64),
+        Arch::Aarch64 => (seccomp::Arch::Aarch64, seccomp::Arch::Aarch64),
+        Arch::Arm => (seccomp::Arch::Arm, seccomp::Arch::Aarch64),
+        _ => return None,
+    };
+    (host == native).then_some(arch)
+}

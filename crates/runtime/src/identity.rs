@@ -1,0 +1,272 @@
+//! Who a program is and what it may do: ids, capabilities, limits, labels, filter. One way for all programs of a container
+//! (R16): every second path that peers had was once the one without enforcement.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, openat};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{self, CapabilitySet, CapabilitySets};
+use spec::runtime::{Capabilities, Process, Seccomp};
+
+use crate::error::{Error, Result};
+use crate::filter::Confinement;
+use crate::sysctl;
+
+/// The identity of a program.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
+    sets: Sets,
+    no_new_privileges: bool,
+    limits: Vec<(Resource, Limit)>,
+    oom_score_adj: Option<i32>,
+    apparmor: String,
+    selinux: String,
+    filter: Option<Confinement>,
+}
+
+/// The five capability sets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sets {
+    pub(crate) bounding: u64,
+    pub(crate) effective: u64,
+    pub(crate) permitted: u64,
+    pub(crate) inheritable: u64,
+    pub(crate) ambient: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Limit {
+    soft: u64,
+    hard: u64,
+}
+
+impl Identity {
+    pub(crate) fn new(process: &Process, seccomp: Option<&Seccomp>) -> Result<Self> {
+        let asked = [
+            (process.scheduler.is_some(), "process.scheduler"),
+            (process.io_priority.is_some(), "process.ioPriority"),
+        ];
+        if let Some((_, what)) = asked.iter().find(|(asked, _)| *asked) {
+            return Err(Error::unsupported("apply", *what));
+        }
+        let user = &process.user;
+        Ok(Self {
+            uid: checked(user.uid)?,
+            gid: checked(user.gid)?,
+            groups: user.additional_gids.iter().map(|&g| checked(g)).collect::<Result<_>>()?,
+            sets: process.capabilities.as_ref().map(sets).unwrap_or_default(),
+            no_new_privileges: process.no_new_privileges,
+            limits: process.rlimits.iter().map(|l| limit(&l.kind, l.soft, l.hard)).collect::<Result<_>>()?,
+            oom_score_adj: process.oom_score_adj,
+            apparmor: process.apparmor_profile.clone(),
+            selinux: process.selinux_label.clone(),
+            filter: seccomp.map(Confinement::new).transpose()?,
+        })
+    }
+
+    pub(crate) fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// Tells the kernel how gladly to kill this process. Through the host's procfs: before the container's mounts.
+    pub(crate) fn adjust_oom(&self) -> Result<()> {
+        let Some(value) = self.oom_score_adj else { return Ok(()) };
+        let at = |e| Error::io("adjust", "oom score", e);
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let file = openat(CWD, "/proc/self/oom_score_adj", flags, Mode::empty()).map_err(at)?;
+        match rustix::io::write(&file, value.to_string().as_bytes()) {
+            // Less than the caller's own is for CAP_SYS_RESOURCE only: then it stays.
+            Ok(_) | Err(Errno::ACCESS) => Ok(()),
+            Err(error) => Err(at(error)),
+        }
+    }
+
+    /// Takes on everything but the filter. Until [`Identity::confine`], CAP_SYS_ADMIN is kept where loading it needs that.
+    pub(crate) fn assume(&self) -> Result<()> {
+        self.label()?;
+        for &(resource, limit) in &self.limits {
+            apply_limit(resource, limit)?;
+        }
+        let at = |what: &'static str| move |e: Errno| Error::io("set", what, e);
+        let held = thread::capabilities(None).map_err(at("capabilities"))?.permitted.bits();
+        drop_bounding(self.sets.bounding)?;
+        thread::set_keep_capabilities(true).map_err(at("capabilities"))?;
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        let groups: Vec<Gid> = self.groups.iter().map(|&g| Gid::from_raw(g)).collect();
+        thread::set_thread_groups(&groups).map_err(at("groups"))?;
+        thread::set_thread_res_gid(gid, gid, gid).map_err(at("group"))?;
+        thread::set_thread_res_uid(uid, uid, uid).map_err(at("user"))?;
+        // A change of ids may have set it anew (fs.suid_dumpable).
+        kernel::process::forbid_tracing()?;
+        let admin = if self.filter.is_some() && !self.no_new_privileges {
+            CapabilitySet::SYS_ADMIN.bits()
+        } else {
+            0
+        };
+        let sets = self.sets.within(held);
+        sets.with(admin & held).apply()?;
+        thread::clear_ambient_capability_set().map_err(at("ambient capabilities"))?;
+        for one in CapabilitySet::from_bits_retain(sets.ambient).iter() {
+            thread::configure_capability_in_ambient_set(one, true).map_err(at("ambient capabilities"))?;
+        }
+        thread::set_keep_capabilities(false).map_err(at("capabilities"))?;
+        if self.no_new_privileges {
+            thread::set_no_new_privs(true).map_err(at("no_new_privs"))?;
+        }
+        Ok(())
+    }
+
+    /// Loads the filter, and lets go of what that needed.
+    pub(crate) fn confine(&self) -> Result<()> {
+        let Some(filter) = &self.filter else { return Ok(()) };
+        let held = thread::capabilities(None).map_err(Error::at("read", "capabilities"))?.permitted.bits();
+        let sets = self.sets.within(held);
+        filter.load()?;
+        if self.no_new_privileges { Ok(()) } else { sets.apply() }
+    }
+
+    /// Has the program begin with its label. A label that can't be had is an error (CVE-2025-65105): the module is not active,
+    /// or doesn't know it.
+    fn label(&self) -> Result<()> {
+        if self.apparmor.is_empty() && self.selinux.is_empty() {
+            return Ok(());
+        }
+        let proc = kernel::mount::FsContext::new("proc")?.create()?.mount(kernel::mount::Attr::empty())?;
+        let set = |path: &str, value: &str| sysctl::write(proc.as_fd(), path, value.as_bytes());
+        if !self.apparmor.is_empty() {
+            let value = format!("exec {}", self.apparmor);
+            let me = rustix::process::getpid().as_raw_nonzero();
+            let set = match set(&format!("{me}/attr/apparmor/exec"), &value) {
+                Err(Errno::NOENT) => set(&format!("{me}/attr/exec"), &value),
+                other => other,
+            };
+            set.map_err(Error::at("apply AppArmor profile", &self.apparmor))?;
+        }
+        if !self.selinux.is_empty() {
+            let me = rustix::process::getpid().as_raw_nonzero();
+            set(&format!("{me}/attr/exec"), &self.selinux).map_err(Error::at("apply SELinux label", &self.selinux))?;
+        }
+        Ok(())
+    }
+}
+
+/// The kernel takes the highest id for "leave it as it is", which would be the caller's.
+fn checked(id: u32) -> Result<u32> {
+    if id == u32::MAX {
+        return Err(Error::invalid("use id", id.to_string()));
+    }
+    Ok(id)
+}
+
+/// Names that this kernel, or this build, doesn't know are passed over, as the specification asks.
+pub(crate) fn sets(names: &Capabilities) -> Sets {
+    let mask = |names: &[String]| {
+        let known = |name: &String| CapabilitySet::from_name(name.strip_prefix("CAP_")?);
+        names.iter().filter_map(known).fold(0, |mask, one| mask | one.bits())
+    };
+    Sets {
+        bounding: mask(&names.bounding),
+        effective: mask(&names.effective),
+        permitted: mask(&names.permitted),
+        inheritable: mask(&names.inheritable),
+        ambient: mask(&names.ambient),
+    }
+}
+
+impl Sets {
+    /// What can be had of them by a process that holds `held`.
+    pub(crate) fn within(self, held: u64) -> Self {
+        let permitted = self.permitted & held;
+        let inheritable = self.inheritable & held;
+        Self {
+            bounding: self.bounding & held,
+            effective: self.effective & permitted,
+            permitted,
+            inheritable,
+            ambient: self.ambient & permitted & inheritable,
+        }
+    }
+
+    fn with(self, more: u64) -> Self {
+        Self {
+            effective: self.effective | more,
+            permitted: self.permitted | more,
+            ..self
+        }
+    }
+
+    fn apply(self) -> Result<()> {
+        let set = CapabilitySet::from_bits_retain;
+        let sets = CapabilitySets {
+            effective: set(self.effective),
+            permitted: set(self.permitted),
+            inheritable: set(self.inheritable),
+        };
+        thread::set_capabilities(None, sets).map_err(Error::at("set", "capabilities"))
+    }
+}
+
+fn drop_bounding(kept: u64) -> Result<()> {
+    for bit in 0..u64::BITS {
+        if kept & (1 << bit) != 0 {
+            continue;
+        }
+        match thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << bit)) {
+            Ok(()) => {}
+            // Past the last one that the kernel has.
+            Err(Errno::INVAL) => break,
+            Err(error) => return Err(Error::io("set", "bounding capabilities", error)),
+        }
+    }
+    Ok(())
+}
+
+fn limit(kind: &str, soft: u64, hard: u64) -> Result<(Resource, Limit)> {
+    let resource = match kind {
+        "RLIMIT_AS" => Resource::As,
+        "RLIMIT_CORE" => Resource::Core,
+        "RLIMIT_CPU" => Resource::Cpu,
+        "RLIMIT_DATA" => Resource::Data,
+        "RLIMIT_FSIZE" => Resource::Fsize,
+        "RLIMIT_LOCKS" => Resource::Locks,
+        "RLIMIT_MEMLOCK" => Resource::Memlock,
+        "RLIMIT_MSGQUEUE" => Resource::Msgqueue,
+        "RLIMIT_NICE" => Resource::Nice,
+        "RLIMIT_NOFILE" => Resource::Nofile,
+        "RLIMIT_NPROC" => Resource::Nproc,
+        "RLIMIT_RSS" => Resource::Rss,
+        "RLIMIT_RTPRIO" => Resource::Rtprio,
+        "RLIMIT_RTTIME" => Resource::Rttime,
+        "RLIMIT_SIGPENDING" => Resource::Sigpending,
+        "RLIMIT_STACK" => Resource::Stack,
+        _ => return Err(Error::invalid("limit", kind)),
+    };
+    if soft > hard {
+        return Err(Error::invalid("limit less than its soft value:", kind));
+    }
+    Ok((resource, Limit { soft, hard }))
+}
+
+fn apply_limit(resource: Resource, wanted: Limit) -> Result<()> {
+    let value = |v: u64| (v != u64::MAX).then_some(v);
+    let set = |limit: Limit| {
+        let Limit { soft, hard } = limit;
+        setrlimit(resource, Rlimit { current: value(soft), maximum: value(hard) })
+    };
+    let result = match set(wanted) {
+        Err(Errno::PERM) => {
+            // Without CAP_SYS_RESOURCE nothing is raised above what the caller has: as near to it as can be.
+            let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+            set(Limit {
+                soft: wanted.soft.min(most),
+                hard: wanted.hard.min(most),
+            })
+        }
+        other => other,
+    };
+    result.map_err(|e| Error::io("limit", format!("{resource:?}"), e))
+}

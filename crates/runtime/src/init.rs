@@ -1,0 +1,134 @@
+//! The container's first process, from its birth to its program. It runs in a copy of the caller and never returns into
+//! it.
+
+use std::convert::Infallible;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+
+use kernel::mount::{Attr, FsContext};
+use kernel::namespace::{self, Kind};
+use kernel::process::{close_all_except, exit_now};
+
+use crate::channel::Channel;
+use crate::config::{Config, Gate, Stdio};
+use crate::console::{self, Console};
+use crate::error::{Error, Result};
+use crate::gate::{self, Starter};
+use crate::mount::{self, Dev, Masks, Root};
+use crate::place::Place;
+use crate::plan::Plan;
+use crate::{device, launch, sysctl};
+
+/// Runs the child of clone3.
+pub(crate) fn main(config: &Config<'_>, plan: &Plan, place: &Place<'_>, channel: Channel) -> ! {
+    let mut starter = Starter::Maker(channel);
+    let Err(error) = run(config, plan, place, &mut starter);
+    starter.fail(&error);
+    exit_now(error.exit_code())
+}
+
+fn run(config: &Config<'_>, plan: &Plan, place: &Place<'_>, starter: &mut Starter) -> Result<Infallible> {
+    shed(config, plan, place, starter.channel().as_fd().as_raw_fd())?;
+    plan.program.identity.adjust_oom()?;
+    for (kind, fd) in &plan.namespaces.joined {
+        namespace::setns_one(fd, *kind)?;
+    }
+    rustix::process::setsid().map_err(Error::at("lead", "session"))?;
+    let console = build(config, plan, place, starter.channel())?;
+    if !plan.hostname.is_empty() {
+        rustix::system::sethostname(plan.hostname.as_bytes()).map_err(Error::at("set hostname", &plan.hostname))?;
+    }
+    if !plan.domainname.is_empty() {
+        rustix::system::setdomainname(plan.domainname.as_bytes()).map_err(Error::at("set domainname", &plan.domainname))?;
+    }
+    let uid = plan.program.identity.uid();
+    match &console {
+        Some(console) => {
+            console.give(uid)?;
+            console.become_stdio()?;
+        }
+        None => console::adopt(&config.stdio, uid)?,
+    }
+    let program = launch::prepare(&plan.program, config.keyring)?;
+    launch::die_with_caller(config.bond, starter.channel())?;
+    let master = console.as_ref().map(|c| c.master.as_fd());
+    starter.channel().send_ready(master)?;
+    drop(console);
+    gate::wait(&config.gate, starter)?;
+    launch::execute(&plan.program, &program, config.preserve_fds)
+}
+
+/// Leaves behind what is the caller's: signals, file mode, descriptors. Nothing of the host's stays open in the
+/// container's namespaces (CVE-2016-9962, CVE-2024-21626).
+fn shed(config: &Config<'_>, plan: &Plan, place: &Place<'_>, channel: RawFd) -> Result<()> {
+    kernel::signal::reset()?;
+    rustix::process::umask(rustix::fs::Mode::empty());
+    let mut kept: Vec<RawFd> = vec![channel];
+    kept.extend(config.stdio.fds().iter().map(AsRawFd::as_raw_fd));
+    kept.extend(plan.namespaces.joined.iter().map(|(_, fd)| fd.as_raw_fd()));
+    kept.extend(place.fds());
+    kept.extend(launch::preserved(config.preserve_fds));
+    if let Root::Mount(fd) = &config.root {
+        kept.push(fd.as_raw_fd());
+    }
+    if let Gate::Socket(socket) = &config.gate {
+        kept.push(socket.as_raw_fd());
+    }
+    close_all_except(&kept)?;
+    Ok(())
+}
+
+/// Makes the container's world and moves into it.
+fn build(config: &Config<'_>, plan: &Plan, place: &Place<'_>, channel: &Channel) -> Result<Option<Console>> {
+    if plan.namespaces.made.contains(&Kind::Net) {
+        kernel::netlink::loopback_up()?;
+    }
+    plan.root.isolate()?;
+    let root = plan.root.attach(&config.root)?;
+    let mut entered = false;
+    let mut enter = || -> Result<()> {
+        if !std::mem::replace(&mut entered, true) {
+            place.enter(channel)?;
+            if !plan.namespaces.later.is_empty() {
+                namespace::unshare(&plan.namespaces.later)?;
+            }
+        }
+        Ok(())
+    };
+    let own = plan.namespaces.is_own(Kind::Cgroup);
+    let made = mount::apply(&plan.mounts, &root, &plan.label, |step, target| {
+        enter()?;
+        place.mount(step, target, config.layout, own)
+    })?;
+    enter()?;
+    if plan.mounts.dev == Dev::Filled {
+        device::apply(&root, &plan.nodes)?;
+    }
+    let console = match config.stdio {
+        Stdio::Terminal { rows, columns } => Some(Console::open(&root, rows, columns)?),
+        Stdio::Pipes { .. } | Stdio::Inherited => None,
+    };
+    if let (Some(console), Dev::Filled) = (&console, plan.mounts.dev) {
+        console.bind(&root)?;
+    }
+    let cwd = &plan.program.cwd;
+    root.create_dir_all(cwd, 0o755).map_err(|e| launch::lost(cwd, e.errno()))?;
+    if !plan.sysctls.is_empty() {
+        sysctl::apply(private_proc(made.proc.as_ref())?.as_fd(), &plan.sysctls)?;
+    }
+    mount::read_only(&root, &plan.readonly)?;
+    if !plan.masked.is_empty() {
+        Masks::new()?.apply(&root, &plan.masked)?;
+    }
+    made.seal()?;
+    plan.root.enter(root)?;
+    Ok(console)
+}
+
+/// A procfs of this process's namespaces that nothing is mounted over (R4).
+fn private_proc(made: Option<&OwnedFd>) -> Result<OwnedFd> {
+    if let Some(proc) = made {
+        return proc.try_clone().map_err(Error::at("duplicate", "procfs"));
+    }
+    let proc = FsContext::new("proc")?.create()?.mount(Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NOEXEC)?;
+    Ok(proc.into_fd())
+}

@@ -1,0 +1,14 @@
+//! Mounts of a container. Read `options` and `plan` first (pure), then `root` (where they go), `apply` and `mask`.
+
+mod apply;
+mod mask;
+mod options;
+mod plan;
+mod root;
+
+pub(crate) use apply::{apply, bits};
+pub(crate) use mask::{Masks, read_only};
+pub(crate) use options::attr::RDONLY;
+pub(crate) use plan::{Dev, Plan, Step, clean, plan};
+pub use root::Root;
+pub(crate) use root::RootPlan;

@@ -1,0 +1,120 @@
+//! The container's root: attached over the host's in a mount namespace of its own, filled, and then pivoted to.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use kernel::mount::{Attr, Mount, Propagation as Spread, Recursive, pivot_root, set_propagation};
+use kernel::root::RootDir;
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use spec::runtime::Spec;
+
+use super::apply::{recursive, spread};
+use super::options::{self, Depth, Propagation};
+use super::plan::{Plan, What};
+use crate::error::{Error, Kind, Result};
+
+/// Where the root comes from.
+#[derive(Debug)]
+pub enum Root<'a> {
+    /// A directory of the host.
+    Path(PathBuf),
+    /// A detached mount. It is cloned where the kernel can (Linux 6.15), so that it serves again.
+    Mount(BorrowedFd<'a>),
+}
+
+/// How the root is attached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RootPlan {
+    /// What the copied mounts of the host are made, so that binds can begin as it was asked.
+    host: Option<Propagation>,
+    /// What the root's are in the end.
+    root: Option<(Propagation, Depth)>,
+    readonly: bool,
+}
+
+impl RootPlan {
+    pub(crate) fn new(spec: &Spec, mounts: &Plan) -> Result<Self> {
+        let asked = spec.linux.as_ref().map_or("", |l| l.rootfs_propagation.as_str());
+        let root = match asked {
+            "" => None,
+            _ => Some(
+                named(asked).ok_or_else(|| Error::new(Kind::Invalid, "read propagation of the root:", asked))?,
+            ),
+        };
+        let bound = |wanted| {
+            mounts.steps.iter().any(|s| {
+                matches!(s.what, What::Bind { .. }) && s.options.propagation.is_some_and(|(p, _)| p == wanted)
+            })
+        };
+        let host = if root.is_some_and(|(p, _)| p == Propagation::Shared) || bound(Propagation::Shared) {
+            None
+        } else if root.is_some_and(|(p, _)| p == Propagation::Slave) || bound(Propagation::Slave) {
+            Some(Propagation::Slave)
+        } else {
+            Some(Propagation::Private)
+        };
+        let readonly = spec.root.as_ref().is_some_and(|r| r.readonly);
+        Ok(Self { host, root, readonly })
+    }
+
+    /// Cuts this mount namespace, a fresh copy of the host's, off from it.
+    pub(crate) fn isolate(&self) -> Result<()> {
+        if let Some(propagation) = self.host {
+            set_propagation("/", spread(propagation), Recursive::Yes)?;
+        }
+        if self.host != Some(Propagation::Private) {
+            // pivot_root(2) and attaching to the root want a parent that spreads nothing.
+            set_propagation("/", Spread::Private, Recursive::No)?;
+        }
+        Ok(())
+    }
+
+    /// Attaches the root.
+    pub(crate) fn attach(&self, root: &Root<'_>) -> Result<RootDir> {
+        let mount = match root {
+            Root::Path(path) => from_path(path)?,
+            Root::Mount(fd) => from_mount(*fd)?,
+        };
+        if self.root.is_none_or(|(p, _)| p != Propagation::Slave) {
+            let none = Attr::empty();
+            mount.set_attr(none, none, Some(Spread::Private), Recursive::Yes)?;
+        }
+        mount.attach(CWD, "/")?;
+        Ok(RootDir::from_fd(mount.into_fd()))
+    }
+
+    /// Makes the attached root the only one.
+    pub(crate) fn enter(&self, root: RootDir) -> Result<()> {
+        let mount = Mount::from_fd(root.into_fd());
+        if self.readonly {
+            mount.set_attr(Attr::MOUNT_ATTR_RDONLY, Attr::empty(), None, Recursive::No)?;
+        }
+        pivot_root(&mount)?;
+        if let Some((propagation, depth)) = self.root {
+            set_propagation("/", spread(propagation), recursive(depth))?;
+        }
+        Ok(())
+    }
+}
+
+fn named(text: &str) -> Option<(Propagation, Depth)> {
+    match options::propagation(text) {
+        Some(propagation) => Some((propagation, Depth::One)),
+        None => Some((options::propagation(text.strip_prefix('r')?)?, Depth::All)),
+    }
+}
+
+fn from_path(path: &Path) -> Result<Mount> {
+    let shown = path.display().to_string();
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let fd: OwnedFd = openat(CWD, path, flags, Mode::empty()).map_err(Error::at("open root", &shown))?;
+    Mount::clone_tree(&fd, "", Recursive::Yes).map_err(|e| Error::io("bind root", shown, e.source))
+}
+
+fn from_mount(fd: BorrowedFd<'_>) -> Result<Mount> {
+    if let Ok(clone) = Mount::clone_tree(fd, "", Recursive::Yes) {
+        return Ok(clone);
+    }
+    let fd = fd.try_clone_to_owned().map_err(Error::at("duplicate", "root"))?;
+    Ok(Mount::from_fd(fd))
+}
