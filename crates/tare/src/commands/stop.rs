@@ -1,0 +1,33 @@
+use crate::cx::Cx;
+use crate::error::Outcome;
+
+/// Stop one or more running containers
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Signal to send to the container
+    #[arg(short, long, value_name = "string")]
+    signal: Option<String>,
+    /// Seconds to wait before killing the container
+    #[arg(
+        short,
+        long,
+        alias = "timeout",
+        value_name = "int",
+        allow_hyphen_values = true
+    )]
+    time: Option<i64>,
+    #[arg(required = true, hide = true)]
+    containers: Vec<String>,
+}
+
+pub(crate) async fn run(args: Args, cx: &Cx) -> Outcome {
+    let client = cx.client().await?;
+    cx.each(&args.containers, async |name| {
+        client
+            .containers()
+            .stop(name, args.signal.as_deref(), args.time)
+            .await?;
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,5 @@
+//! Volumes.
+
+pub(crate) mod create;
+pub(crate) mod ls;
+pub(crate) mod rm;
