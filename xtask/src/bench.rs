@@ -8,6 +8,7 @@ mod arena;
 mod contender;
 mod measure;
 mod report;
+mod runtimes;
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +20,7 @@ use crate::{images, packages, peers, shell};
 use arena::Arena;
 use contender::Contender;
 
-const USAGE: &str = "cargo xtask bench [run|exec|memory|all] [floor|tare|podman|docker]...";
+const USAGE: &str = "cargo xtask bench [run|exec|runtime|memory|all] [floor|tare|podman|docker]...";
 
 /// Runs the benchmarks named, with all contenders or those named, and records them when all took part.
 pub(crate) fn run(args: &[&str]) -> Result<()> {
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         [] => ("all", Vec::new()),
         [what, names @ ..] => (*what, names.to_vec()),
     };
-    if !matches!(what, "run" | "exec" | "memory" | "all") {
+    if !matches!(what, "run" | "exec" | "runtime" | "memory" | "all") {
         bail!("{USAGE}");
     }
     let names = match names.is_empty() {
@@ -120,7 +121,7 @@ pub(crate) fn inside(args: &[&str]) -> Result<()> {
         .iter()
         .map(|name| Contender::set_up(name, &arena))
         .collect::<Result<_>>()?;
-    let measured = measure_all(what, &contenders);
+    let measured = measure_all(what, &arena, &contenders);
     for contender in &mut contenders {
         contender.stop()?;
     }
@@ -133,6 +134,7 @@ pub(crate) fn inside(args: &[&str]) -> Result<()> {
 
 fn measure_all(
     what: &str,
+    arena: &Arena,
     contenders: &[Contender],
 ) -> Result<Vec<(&'static str, Vec<report::Row>)>> {
     let mut tables = Vec::new();
@@ -155,6 +157,14 @@ fn measure_all(
         for engine in &engines {
             engine.remove(&["bench-exec".to_owned()])?;
         }
+    }
+    if wanted("runtime") {
+        shell::say("run of one bundle by the runtimes alone");
+        let with_tare = contenders.iter().any(|c| c.name() == "tare");
+        tables.push((
+            "runtime",
+            measure::compare(&runtimes::jobs(arena, with_tare)?)?,
+        ));
     }
     if wanted("memory") {
         let mut rows = Vec::new();

@@ -138,6 +138,15 @@ done
 [ -z \"$failed\" ] || { echo \"failed in the guest:$failed\"; exit 1; }
 ";
 
+/// The crates whose tests (not the unit tests beside their modules) ask the kernel something.
+const FOR_THE_GUEST: &[&str] = &[
+    "crates/kernel",
+    "crates/store",
+    "crates/runtime",
+    "crates/monitor",
+    "tests/e2e",
+];
+
 /// The test programs that the guest runs, and the folders of data that they read.
 fn tests() -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let text = shell::output(
@@ -160,11 +169,13 @@ fn tests() -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
         let Some(executable) = message["executable"].as_str() else {
             continue;
         };
-        let name = message["target"]["name"].as_str().unwrap_or_default();
         let manifest = message["manifest_path"].as_str().unwrap_or_default();
-        let is_test = message["profile"]["test"] == true;
-        let is_e2e = manifest.ends_with("/tests/e2e/Cargo.toml");
-        if is_test && (name.starts_with("root_") || is_e2e) {
+        let of_the_kernel = FOR_THE_GUEST.iter().any(|name| {
+            let dir = Path::new(manifest).parent();
+            dir.is_some_and(|dir| dir.ends_with(name))
+        });
+        let is_test = message["target"]["kind"][0] == "test";
+        if is_test && of_the_kernel {
             tests.push(PathBuf::from(executable));
             let beside = Path::new(manifest).with_file_name("test_data");
             if beside.is_dir() && !data.contains(&beside) {

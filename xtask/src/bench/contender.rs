@@ -30,9 +30,9 @@ pub(super) struct Contender {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) name: String,
-    program: PathBuf,
-    args: Vec<String>,
-    env: Vec<(String, String)>,
+    pub(super) program: PathBuf,
+    pub(super) args: Vec<String>,
+    pub(super) env: Vec<(String, String)>,
 }
 
 impl Job {
@@ -228,13 +228,17 @@ fn make_cgroups(name: &str) -> Result<()> {
     Ok(())
 }
 
-fn tare(arena: &Arena) -> Result<Contender> {
+/// A binary of the release build, beside which this program is built.
+pub(super) fn release(name: &str) -> Result<PathBuf> {
     let debug = std::env::current_exe()?;
-    let program = debug
+    let target = debug
         .ancestors()
         .nth(2)
-        .context("xtask stands in no target folder")?
-        .join("release/tare");
+        .context("xtask stands in no target folder")?;
+    Ok(target.join("release").join(name))
+}
+
+fn tare(arena: &Arena) -> Result<Contender> {
     let env = [
         ("TARE_ROOT", format!("{}/tare", arena.disk())),
         ("TARE_RUN_ROOT", "/run/tare".to_owned()),
@@ -243,7 +247,7 @@ fn tare(arena: &Arena) -> Result<Contender> {
     ];
     let tare = Contender {
         name: "tare".to_owned(),
-        program,
+        program: release("tare")?,
         args: Vec::new(),
         env: env.map(|(k, v)| (k.to_owned(), v)).to_vec(),
         run_args: owned(&["--network", "none"]),
