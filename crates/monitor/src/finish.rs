@@ -86,9 +86,8 @@ impl Monitor {
         while !self.sources.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut fds: Vec<PollFd<'_>> = self.sources.iter().map(readable).collect();
-            match poll(&mut fds, Timespec::try_from(left).ok().as_ref()) {
-                Ok(0) => break,
-                Ok(_) | Err(_) => {}
+            if poll(&mut fds, Timespec::try_from(left).ok().as_ref()) == Ok(0) {
+                break;
             }
             let now = clock::now();
             // A writer outside the container could go on for ever.

@@ -122,14 +122,15 @@ impl Monitor {
         stdin: bool,
     ) -> Result<Option<Reply>, Refused> {
         must_be_free(client)?;
+        let end = self.output.writer().end();
         let position = match from {
-            From::Now => Some(self.output.writer().end()),
+            From::Now => Some(end),
             From::Start => None,
             From::Position(position) => Some(position),
         };
         let reader = Reader::of(self.output.writer(), position);
         let mut reader = reader.map_err(|e| (Refusal::Conflict, e.to_string()))?;
-        if !reader.is_at_record().unwrap_or(false) {
+        if reader.position() > end || !reader.is_at_record().unwrap_or(false) {
             return Err((
                 Refusal::Invalid,
                 "no record begins at that position".to_owned(),
