@@ -33,6 +33,8 @@ object! {
     pub struct ErrorResponse {
         /// For people.
         pub message: String = "message",
+        /// What to do about it: only this engine's.
+        pub hint: String = "hint" omit,
     }
 }
 

@@ -29,6 +29,7 @@ pub struct Error {
     /// Who refused.
     pub kind: Kind,
     message: String,
+    hint: Option<String>,
     source: Option<Cause>,
 }
 
@@ -40,6 +41,7 @@ impl Error {
         Self {
             kind,
             message: message.into(),
+            hint: None,
             source: None,
         }
     }
@@ -53,6 +55,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn hint(mut self, hint: String) -> Self {
+        self.hint = Some(hint).filter(|hint| !hint.is_empty());
+        self
+    }
+
     /// The HTTP status of a refusal.
     #[must_use]
     pub const fn status(&self) -> Option<u16> {
@@ -60,6 +67,12 @@ impl Error {
             Kind::Status(status) => Some(status),
             Kind::Connect | Kind::Protocol | Kind::Upload => None,
         }
+    }
+
+    /// What to do about it, where the engine knows.
+    #[must_use]
+    pub fn advice(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// What failed: of a refusal, the engine's own text.

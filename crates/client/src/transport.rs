@@ -259,15 +259,15 @@ fn broken(connector: &Connector, error: hyper::Error) -> Error {
 async fn refusal(answer: Response<Download>) -> Error {
     let status = answer.status();
     let text = collect(answer).await.unwrap_or_default();
-    let message = match api::decode::<api::ErrorResponse>(&text) {
-        Ok(error) if !error.message.is_empty() => error.message,
-        _ if text.is_empty() => status
-            .canonical_reason()
-            .unwrap_or("unknown error")
-            .to_owned(),
-        _ => String::from_utf8_lossy(&text).trim().to_owned(),
+    let error = api::decode::<api::ErrorResponse>(&text).unwrap_or_default();
+    let message = if !error.message.is_empty() {
+        error.message
+    } else if text.is_empty() {
+        status.canonical_reason().unwrap_or("unknown error").to_owned()
+    } else {
+        String::from_utf8_lossy(&text).trim().to_owned()
     };
-    Error::new(Kind::Status(status.as_u16()), message)
+    Error::new(Kind::Status(status.as_u16()), message).hint(error.hint)
 }
 
 async fn collect(answer: Response<Download>) -> Result<Bytes> {

@@ -1,0 +1,135 @@
+//! Programs run in containers.
+
+use api::IdResponse;
+use api::exec::{ExecConfig, ExecInspect, ExecStart, ProcessConfig};
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::IntoResponse as _;
+use engine::Kind;
+use http::StatusCode;
+
+use crate::body;
+use crate::detach::Keys;
+use crate::error::{Answer, Refusal};
+use crate::hijack::{self, Hijack, Program, Session};
+use crate::request::{Json, Params, Speaks, json};
+use crate::router::App;
+
+pub(crate) async fn create(
+    State(app): State<App>,
+    Path(container): Path<String>,
+    Json(config): Json<ExecConfig>,
+) -> Answer {
+    Keys::parse(&config.detach_keys).map_err(Refusal::bad)?;
+    let cmd = config.cmd.unwrap_or_default();
+    if cmd.is_empty() {
+        return Err(Refusal::bad("No exec command specified"));
+    }
+    let config = engine::exec::ExecConfig {
+        cmd,
+        env: config.env.unwrap_or_default(),
+        user: config.user,
+        working_dir: config.working_dir,
+        tty: config.tty,
+        attach_stdin: config.attach_stdin,
+        attach_stdout: config.attach_stdout,
+        attach_stderr: config.attach_stderr,
+        privileged: config.privileged,
+        detach_keys: config.detach_keys,
+        console_size: config.console_size.filter(|size| *size != (0, 0)),
+    };
+    let id = app.engine.execs().create(&container, config).await?;
+    Ok((StatusCode::CREATED, axum::Json(IdResponse { id })).into_response())
+}
+
+pub(crate) async fn start(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    speaks: Speaks,
+    request: Request,
+) -> Answer {
+    let (parts, body) = request.into_parts();
+    let start: ExecStart = json(&parts.headers, &body::collect(body).await?)?;
+    let execs = app.engine.execs();
+    let request = engine::exec::ExecStart {
+        detach: start.detach,
+        tty: start.tty,
+        console_size: start.console_size.filter(|size| *size != (0, 0)),
+    };
+    if start.detach {
+        execs.start(&id, request).await?;
+        return Ok(StatusCode::OK.into_response());
+    }
+    let hijack = Hijack::new(Request::from_parts(parts, Body::empty()))?;
+    let known = execs.inspect(&id).await?;
+    let session = match execs.start(&id, request).await {
+        Ok(io) => {
+            let io = io.ok_or_else(|| Refusal::bad("the program has no streams"))?;
+            Session::Program(Program {
+                tty: io.tty,
+                stdout: known.config.attach_stdout || io.tty,
+                stderr: known.config.attach_stderr,
+                output: hijack::records(io.output),
+                stdin: hijack::input(io.stdin),
+                keys: Keys::parse(&known.config.detach_keys).map_err(Refusal::bad)?,
+            })
+        }
+        Err(error)
+            if matches!(
+                error.kind,
+                Kind::CommandNotFound | Kind::CommandNotExecutable
+            ) =>
+        {
+            let message = Refusal::from(error).message;
+            Session::Failed {
+                tty: known.config.tty,
+                message,
+            }
+        }
+        Err(error) => return Err(error.into()),
+    };
+    hijack.answer(speaks, session)
+}
+
+pub(crate) async fn inspect(State(app): State<App>, Path(id): Path<String>) -> Answer {
+    let known = app.engine.execs().inspect(&id).await?;
+    let mut words = known.config.cmd.into_iter();
+    let inspect = ExecInspect {
+        id: known.id,
+        running: known.running,
+        exit_code: known.exit_code,
+        process_config: ProcessConfig {
+            tty: known.config.tty,
+            entrypoint: words.next().unwrap_or_default(),
+            arguments: words.collect(),
+            privileged: known.config.privileged,
+            user: known.config.user,
+        },
+        open_stdin: known.config.attach_stdin,
+        open_stderr: known.config.attach_stderr,
+        open_stdout: known.config.attach_stdout,
+        can_remove: !known.running,
+        container_id: known.container,
+        detach_keys: known.config.detach_keys,
+        pid: known.pid,
+    };
+    Ok(axum::Json(inspect).into_response())
+}
+
+pub(crate) async fn resize(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    params: Params,
+) -> Answer {
+    let (rows, columns) = size(&params)?;
+    app.engine.execs().resize(&id, rows, columns).await?;
+    Ok(StatusCode::OK.into_response())
+}
+
+/// A terminal's size.
+pub(crate) fn size(params: &Params) -> Answer<(u16, u16)> {
+    let missing = || Refusal::bad("invalid resize: h and w must be numbers");
+    let rows = params.number("h")?.ok_or_else(missing)?;
+    let columns = params.number("w")?.ok_or_else(missing)?;
+    Ok((rows, columns))
+}

@@ -1,0 +1,51 @@
+//! A line in the list of containers.
+
+use api::container as wire;
+use engine::container::{State, Status, Summary};
+use jiff::Timestamp;
+
+use super::{bytes, inspect, mount};
+use crate::clock::human;
+
+pub(crate) fn encode(container: Summary, now: Timestamp) -> wire::ContainerSummary {
+    let networks = inspect::networks(&container.network_mode);
+    wire::ContainerSummary {
+        id: container.id.to_string(),
+        names: vec![format!("/{}", container.name)],
+        image: container.image,
+        image_id: container.image_id.to_string(),
+        command: container.command,
+        created: container.created.as_second(),
+        ports: Vec::new(),
+        size_rw: container.size_rw.map(bytes),
+        size_root_fs: container.size_root.map(bytes),
+        labels: container.labels,
+        state: container.state.status.name().to_owned(),
+        status: status(&container.state, now),
+        host_config: wire::SummaryHostConfig {
+            network_mode: container.network_mode,
+            ..wire::SummaryHostConfig::default()
+        },
+        health: None,
+        network_settings: wire::SummaryNetworks { networks },
+        mounts: container
+            .mounts
+            .into_iter()
+            .map(mount::encode_point)
+            .collect(),
+    }
+}
+
+/// The state in Docker's words for people.
+fn status(state: &State, now: Timestamp) -> String {
+    let ago = |time: Option<Timestamp>| human(time.unwrap_or(now), now);
+    match state.status {
+        Status::Created => "Created".to_owned(),
+        Status::Running => format!("Up {}", ago(state.started)),
+        Status::Exited => format!("Exited ({}) {} ago", state.exit_code, ago(state.finished)),
+        Status::Removing => "Removal In Progress".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
