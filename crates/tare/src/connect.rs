@@ -1,8 +1,15 @@
 //! Which engine a command talks to, and how.
+//!
+//! The command's own engine sits behind the same interface as a daemon's: the same router, served over a stream in
+//! memory, so that there is one way to do a thing and not two.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::settings::{Host, Settings};
 use client::{Client, Connector};
+use engine::{Binaries, Config, Engine, Paths};
+
+/// What a stream in memory holds before its writer waits. Output of containers goes through it: a pipe's capacity.
+const BUFFER: usize = 64 << 10;
 
 /// The client of the engine that the settings name.
 pub(crate) async fn client(settings: &Settings) -> Result<Client> {
@@ -20,5 +27,31 @@ pub(crate) async fn client(settings: &Settings) -> Result<Client> {
 }
 
 fn embedded(settings: &Settings) -> Result<Client> {
-    Ok(Client::new(Connector::unix(settings.socket())))
+    let router = server::router(engine(settings)?);
+    let connect = move || {
+        let (ours, theirs) = tokio::io::duplex(BUFFER);
+        // It ends when the client drops its side, or with the process.
+        drop(tokio::spawn(server::serve_stream(theirs, router.clone())));
+        std::future::ready(Ok(ours))
+    };
+    Ok(Client::new(Connector::new("the embedded engine", connect)))
+}
+
+/// The engine of these settings, opened in this process.
+pub(crate) fn engine(settings: &Settings) -> Result<Engine> {
+    let tare =
+        std::env::current_exe().map_err(|why| Error::io("find", "the running program", why))?;
+    let config = Config {
+        paths: Paths {
+            root: settings.root.clone(),
+            run: settings.run_root.clone(),
+        },
+        binaries: Binaries {
+            monitor: tare.with_file_name("tare-monitor"),
+            tare,
+        },
+        cgroup_parent: settings.cgroup_parent.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    Engine::open(config).map_err(Error::from)
 }

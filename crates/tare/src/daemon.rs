@@ -1,8 +1,50 @@
-//! `tare daemon`: the engine's interface on a unix socket, for as long as wanted.
+//! `tare daemon`: the engine's interface on a unix socket. It may be killed at any time: containers do not notice.
 
-use crate::error::Outcome;
-use crate::settings::Settings;
+use crate::error::{Error, Outcome};
+use crate::settings::{Host, Settings};
+use crate::signals::Signals;
+use crate::{connect, output};
+use server::{BindError, Socket};
 
-pub(crate) fn run(_settings: &Settings) -> Outcome {
-    Ok(0)
+/// Serves until a signal asks it to end; requests that have begun are finished.
+pub(crate) fn run(settings: &Settings) -> Outcome {
+    let path = match &settings.host {
+        Host::Unix(path) => path.clone(),
+        Host::Auto | Host::Embedded => settings.socket(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|why| Error::io("start", "the runtime", why))?;
+    let outcome = runtime.block_on(async {
+        let mut signals = Signals::ending()?;
+        let router = server::router(connect::engine(settings)?);
+        let socket = Socket::bind(&path).map_err(explain)?;
+        output::say(&format!("tare daemon: listening on {}", path.display()));
+        let stop = async {
+            let came = signals.next().await;
+            output::say(&format!("tare daemon: SIG{}, stopping", came.name));
+        };
+        let served = socket.serve(router, stop).await;
+        served.map_err(|why| Error::io("serve", path.display(), why))?;
+        Ok(0)
+    });
+    runtime.shutdown_background();
+    outcome
+}
+
+fn explain(error: BindError) -> Error {
+    match &error {
+        BindError::InUse(_) => Error::local(error.to_string())
+            .with_hint("stop it first, or give this one another --run-root"),
+        BindError::NoSocket(_) => Error::local(error.to_string()),
+        BindError::Io { .. } => {
+            let source = std::error::Error::source(&error).map(ToString::to_string);
+            let text = Error::local(error.to_string());
+            match source {
+                Some(source) => text.because(source),
+                None => text,
+            }
+        }
+    }
 }

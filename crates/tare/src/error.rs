@@ -12,6 +12,7 @@ pub(crate) type Outcome = Result<u8>;
 pub(crate) const REFUSED: u8 = 125;
 
 /// Why a command failed.
+#[expect(clippy::error_impl_error, reason = "one error a crate, named by its module")]
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct Error {
@@ -68,6 +69,16 @@ impl Error {
         Self {
             source: Some(source.into()),
             ..Self::new(Kind::Unreachable, text)
+        }
+    }
+
+    pub(crate) fn because(
+        self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            source: Some(source.into()),
+            ..self
         }
     }
 
@@ -174,7 +185,13 @@ impl Error {
 impl From<client::Error> for Error {
     fn from(error: client::Error) -> Self {
         match error.kind {
-            client::Kind::Status(status) => Self::engine(status, error.message()),
+            client::Kind::Status(status) => {
+                let refused = Self::engine(status, error.message());
+                match error.advice() {
+                    Some(hint) => refused.with_hint(hint),
+                    None => refused,
+                }
+            }
             client::Kind::Connect => Self::unreachable("no engine answers", error)
                 .with_hint("start one with 'tare daemon', or use '-H embedded'"),
             _ => {

@@ -1,16 +1,50 @@
-//! What monitors and units run: engine calls without a client.
+//! What monitors and units run: calls of the engine without a client between.
 
-use crate::error::Outcome;
+use crate::connect;
+use crate::error::{Error, Outcome, Result};
+use crate::output;
 use crate::settings::Settings;
+use engine::Engine;
+use engine::container::RemoveRequest;
 
-pub(crate) fn remove(_settings: &Settings, _id: &str) -> Outcome {
-    Ok(0)
+/// Removes a container that has ended: a monitor's last act for `--rm`.
+pub(crate) fn remove(settings: &Settings, id: &str) -> Outcome {
+    with_engine(settings, async |engine| {
+        let request = RemoveRequest {
+            force: false,
+            volumes: true,
+        };
+        match engine.containers().remove(id, request).await {
+            // Somebody else was faster.
+            Err(error) if error.kind == engine::Kind::NotFound => Ok(0),
+            other => Ok(other.map(|()| 0)?),
+        }
+    })
 }
 
-pub(crate) fn check(_settings: &Settings) -> Outcome {
-    Ok(0)
+/// Prints what is not as it should be.
+pub(crate) fn check(settings: &Settings) -> Outcome {
+    with_engine(settings, async |engine| {
+        let findings = engine.system().check().await?;
+        for finding in &findings {
+            output::line(&format!("{}: {}", finding.subject, finding.problem))?;
+        }
+        Ok(u8::from(!findings.is_empty()))
+    })
 }
 
-pub(crate) fn boot(_settings: &Settings) -> Outcome {
-    Ok(0)
+/// Once after the machine's start: opening the engine finishes or undoes what the last boot left half done.
+pub(crate) fn boot(settings: &Settings) -> Outcome {
+    with_engine(settings, async |_engine| Ok(0))
+}
+
+fn with_engine(settings: &Settings, act: impl AsyncFnOnce(Engine) -> Outcome) -> Outcome {
+    runtime()?.block_on(async { act(connect::engine(settings)?).await })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|why| Error::io("start", "the runtime", why))
 }

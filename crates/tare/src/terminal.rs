@@ -1,16 +1,37 @@
 //! The user's terminal: raw while a container has it, as it was afterwards, whatever happens.
 
 use crate::error::{Error, Result};
-use std::io::IsTerminal;
+use kernel::terminal::RawMode;
+use std::io::{IsTerminal as _, Stdin};
+use std::os::fd::AsFd as _;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+/// Standard input for as long as the process lives.
+static INPUT: LazyLock<Stdin> = LazyLock::new(std::io::stdin);
+
+/// The mode to go back to. Here, and not in [`Raw`], so that a panic finds it.
+static HELD: Mutex<Option<RawMode<'static>>> = Mutex::new(None);
 
 /// Standard input in raw mode; as it was once this is dropped.
 #[derive(Debug)]
-pub(crate) struct Raw;
+pub(crate) struct Raw(());
 
 impl Raw {
     /// Makes standard input raw; none if it is no terminal.
     pub(crate) fn enter() -> Result<Option<Self>> {
-        Ok(None)
+        if !input() {
+            return Ok(None);
+        }
+        let mode = RawMode::enter(INPUT.as_fd())
+            .map_err(|why| Error::local("make the terminal raw").because(why))?;
+        *HELD.lock().unwrap_or_else(PoisonError::into_inner) = Some(mode);
+        Ok(Some(Self(())))
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        drop(HELD.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 }
 
@@ -28,10 +49,22 @@ pub(crate) fn require_input() -> Result<()> {
         .with_hint("run it from a terminal, or leave out -t"))
 }
 
-/// The size of the terminal: rows and columns.
+/// The size of the terminal that shows the output: rows and columns.
 pub(crate) fn size() -> Option<(u16, u16)> {
-    None
+    let size = kernel::terminal::size(std::io::stdout())
+        .or_else(|_| kernel::terminal::size(INPUT.as_fd()))
+        .ok()?;
+    (size.rows > 0 && size.cols > 0).then_some((size.rows, size.cols))
 }
 
-/// A panic aborts without running destructors: the terminal is restored by its hook.
-pub(crate) fn restore_on_panic() {}
+/// A panic aborts without running destructors, so its hook restores the terminal, before the panic's text is shown.
+pub(crate) fn restore_on_panic() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        // Not waiting: the panic may have come while it was held.
+        if let Ok(mut held) = HELD.try_lock() {
+            drop(held.take());
+        }
+        usual(panic);
+    }));
+}

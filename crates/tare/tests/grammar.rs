@@ -1,4 +1,5 @@
 //! The command line: flags, operands, help, mistakes and their exit codes.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod fake;
 

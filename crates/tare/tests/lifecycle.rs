@@ -1,4 +1,5 @@
 //! Commands that act on containers and images: requests, text, exit codes.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod fake;
 

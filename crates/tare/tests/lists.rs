@@ -1,4 +1,5 @@
 //! Commands that show things: requests and text.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod fake;
 

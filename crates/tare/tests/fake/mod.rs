@@ -21,6 +21,8 @@ enum Answer {
     Stream(&'static str, Vec<u8>),
     /// 101, then bytes; whatever the client sends until it closes its side is recorded.
     Hijack(Vec<u8>),
+    /// 101 and a prompt; what is typed is echoed until it contains `exit`.
+    Shell,
 }
 
 /// A request as it came.
@@ -80,6 +82,11 @@ impl Fake {
         self.answer(method, path, Answer::Hijack(bytes.to_vec()))
     }
 
+    /// A hijacked connection that behaves like a shell at a terminal.
+    pub fn shell(self, method: &str, path: &str) -> Self {
+        self.answer(method, path, Answer::Shell)
+    }
+
     fn answer(self, method: &str, path: &str, answer: Answer) -> Self {
         self.state
             .lock()
@@ -101,15 +108,22 @@ impl Fake {
         clippy::disallowed_methods,
         reason = "tests run the product as a user does"
     )]
-    pub fn run_with(&self, args: &[&str], input: &[u8]) -> Done {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tare"))
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tare"));
+        command
             .args(args)
             .env("TARE_HOST", format!("unix://{}", self.path("s").display()))
             .env("TARE_ROOT", self.path("root"))
             .env("TARE_RUN_ROOT", self.path("run"))
             .env("INHERITED", "from outside")
             .env_remove("UNSET")
-            .current_dir(self.dir.path())
+            .current_dir(self.dir.path());
+        command
+    }
+
+    pub fn run_with(&self, args: &[&str], input: &[u8]) -> Done {
+        let mut child = self
+            .command(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -201,9 +215,14 @@ fn serve(stream: UnixStream, state: &Mutex<State>) {
                 drop(stream.write_all(&body));
                 return;
             }
+            Answer::Shell => {
+                drop(stream.write_all(UPGRADED.as_bytes()));
+                drop(stream.write_all(b"# "));
+                shell(stream, state);
+                return;
+            }
             Answer::Hijack(bytes) => {
-                let head = "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
-                drop(stream.write_all(head.as_bytes()));
+                drop(stream.write_all(UPGRADED.as_bytes()));
                 drop(stream.write_all(&bytes));
                 drop(stream.shutdown(std::net::Shutdown::Write));
                 let mut typed = Vec::new();
@@ -211,6 +230,21 @@ fn serve(stream: UnixStream, state: &Mutex<State>) {
                 state.lock().unwrap().typed.extend(typed);
                 return;
             }
+        }
+    }
+}
+
+const UPGRADED: &str = "HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n";
+
+/// Echoes what is typed until it contains `exit` or the client leaves.
+fn shell(stream: &mut UnixStream, state: &Mutex<State>) {
+    let mut chunk = [0; 256];
+    while let Ok(count @ 1..) = stream.read(&mut chunk) {
+        drop(stream.write_all(&chunk[..count]));
+        let mut state = state.lock().unwrap();
+        state.typed.extend(&chunk[..count]);
+        if String::from_utf8_lossy(&state.typed).contains("exit") {
+            return;
         }
     }
 }

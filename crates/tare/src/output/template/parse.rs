@@ -66,14 +66,14 @@ pub(super) fn template(text: &str) -> Result<Vec<Node>, String> {
     };
     let (nodes, end) = parser.list()?;
     match end {
-        End::Eof => Ok(nodes),
-        End::Else(_) => Err("unexpected {{else}}".into()),
-        End::End => Err("unexpected {{end}}".into()),
+        Stop::Eof => Ok(nodes),
+        Stop::Else(_) => Err("unexpected {{else}}".into()),
+        Stop::End => Err("unexpected {{end}}".into()),
     }
 }
 
 /// What ended a list of nodes.
-enum End {
+enum Stop {
     Eof,
     End,
     /// `{{else}}` or `{{else if …}}` with the rest of its action.
@@ -86,7 +86,7 @@ struct Parser<'a> {
 }
 
 impl Parser<'_> {
-    fn list(&mut self) -> Result<(Vec<Node>, End), String> {
+    fn list(&mut self) -> Result<(Vec<Node>, Stop), String> {
         let mut nodes = Vec::new();
         loop {
             let (text, action) = self.next_action()?;
@@ -94,12 +94,12 @@ impl Parser<'_> {
                 nodes.push(Node::Text(text));
             }
             let Some(action) = action else {
-                return Ok((nodes, End::Eof));
+                return Ok((nodes, Stop::Eof));
             };
             let (word, tail) = split_word(&action);
             match word {
-                "end" => return Ok((nodes, End::End)),
-                "else" => return Ok((nodes, End::Else(tail.to_owned()))),
+                "end" => return Ok((nodes, Stop::End)),
+                "else" => return Ok((nodes, Stop::Else(tail.to_owned()))),
                 "if" => nodes.push(self.branches(tail)?),
                 "with" => {
                     let pipe = whole_pipe(tail)?;
@@ -123,9 +123,9 @@ impl Parser<'_> {
             let (body, end) = self.list()?;
             branches.push((condition.take(), body));
             match end {
-                End::End => return Ok(Node::If(branches)),
-                End::Eof => return Err("{{if}} without {{end}}".into()),
-                End::Else(tail) => match split_word(&tail) {
+                Stop::End => return Ok(Node::If(branches)),
+                Stop::Eof => return Err("{{if}} without {{end}}".into()),
+                Stop::Else(tail) => match split_word(&tail) {
                     ("", _) => {}
                     ("if", rest) => condition = Some(whole_pipe(rest)?),
                     _ => return Err(format!("cannot read {{{{else {tail}}}}}")),
@@ -158,12 +158,12 @@ impl Parser<'_> {
     fn body_and_else(&mut self, word: &str) -> Result<(Vec<Node>, Vec<Node>), String> {
         let (body, end) = self.list()?;
         match end {
-            End::End => Ok((body, Vec::new())),
-            End::Eof => Err(format!("{{{{{word}}}}} without {{{{end}}}}")),
-            End::Else(_) => {
+            Stop::End => Ok((body, Vec::new())),
+            Stop::Eof => Err(format!("{{{{{word}}}}} without {{{{end}}}}")),
+            Stop::Else(_) => {
                 let (otherwise, end) = self.list()?;
                 match end {
-                    End::End => Ok((body, otherwise)),
+                    Stop::End => Ok((body, otherwise)),
                     _ => Err(format!("{{{{{word}}}}} without {{{{end}}}}")),
                 }
             }

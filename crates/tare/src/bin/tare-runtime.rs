@@ -1,2 +1,0 @@
-//! src/bin/tare-runtime.rs
-fn main() {}

@@ -1,0 +1,111 @@
+//! Waiting for a program: its signals are passed on, its terminal is relayed.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use kernel::process::{ExitStatus, PidFd};
+use kernel::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SignalFd};
+use kernel::terminal;
+
+use crate::fault::{Fault, Result};
+
+/// Signals of this process that are the program's.
+#[derive(Debug)]
+pub(crate) struct Signals(SignalFd);
+
+const PASSED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
+
+/// How late a signal may be passed on.
+const LATE: Duration = Duration::from_millis(100);
+
+impl Signals {
+    /// From now on signals wait for [`wait`].
+    pub(crate) fn catch() -> Result<Self> {
+        let mut signals = PASSED.to_vec();
+        signals.push(SIGWINCH);
+        Ok(Self(
+            SignalFd::new(&signals).map_err(Fault::at("catch signals"))?,
+        ))
+    }
+}
+
+/// Waits for the program behind `pidfd`, a child; gives its exit code.
+pub(crate) fn wait(signals: &Signals, pidfd: &PidFd, console: Option<OwnedFd>) -> Result<u8> {
+    let input = std::io::stdin();
+    let relay = console.map(Relay::start).transpose()?;
+    // Without a terminal of its own this process has no mode to change.
+    let raw = relay
+        .as_ref()
+        .and_then(|_| terminal::RawMode::enter(input.as_fd()).ok());
+    loop {
+        let ended = pidfd
+            .wait_end(LATE)
+            .map_err(Fault::at("wait for process"))?;
+        while let Some(received) = signals.0.read().map_err(Fault::at("read signal"))? {
+            match (received.signal, &relay) {
+                (SIGWINCH, Some(relay)) => relay.resize(),
+                (SIGWINCH, None) => {}
+                // It may be gone already.
+                (signal, _) => drop(pidfd.signal(signal)),
+            }
+        }
+        if ended {
+            break;
+        }
+    }
+    let status: ExitStatus = pidfd.wait().map_err(Fault::at("wait for process"))?;
+    if let Some(relay) = relay {
+        relay.finish();
+    }
+    drop(raw);
+    Ok(u8::try_from(status.code()).unwrap_or(u8::MAX))
+}
+
+/// The terminal of the program, joined with this process's own.
+struct Relay {
+    master: File,
+    output: JoinHandle<()>,
+}
+
+impl Relay {
+    fn start(master: OwnedFd) -> Result<Self> {
+        let master = File::from(master);
+        let relay = |from: &File| from.try_clone().map_err(Fault::at("duplicate terminal"));
+        let (mut to, from) = (relay(&master)?, relay(&master)?);
+        // Ends with the process: nothing else ends a read of a terminal.
+        std::thread::spawn(move || drop(std::io::copy(&mut std::io::stdin().lock(), &mut to)));
+        let output = std::thread::spawn(move || copy_out(from));
+        let relay = Self { master, output };
+        relay.resize();
+        Ok(relay)
+    }
+
+    fn resize(&self) {
+        if let Ok(size) = terminal::size(std::io::stdin()) {
+            // The program's side may be closed.
+            drop(terminal::set_size(&self.master, size));
+        }
+    }
+
+    /// Waits for the last output; a terminal whose last user is gone reads as an error.
+    fn finish(self) {
+        drop(self.output.join());
+    }
+}
+
+fn copy_out(mut from: File) {
+    let mut buffer = [0; 8192];
+    let mut out = std::io::stdout().lock();
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if out
+            .write_all(&buffer[..length])
+            .and_then(|()| out.flush())
+            .is_err()
+        {
+            return;
+        }
+    }
+}
