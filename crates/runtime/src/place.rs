@@ -174,7 +174,7 @@ impl<'a> Place<'a> {
             return mount.attach(target, "").map_err(at);
         }
         let tmpfs = FsContext::new("tmpfs")
-            .and_then(|c| c.string("mode", "755").string("size", "64k").create())
+            .and_then(|c| c.string("source", "cgroup").string("mode", "755").string("size", "64k").create())
             .and_then(|fs| fs.mount(bits(step.options.attr.set & !crate::mount::RDONLY)))
             .map_err(at)?;
         tmpfs.attach(target, "").map_err(at)?;

@@ -25,6 +25,8 @@ impl Masks {
     pub(crate) fn new() -> Result<Self> {
         let attr = Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NOEXEC;
         let mount = FsContext::new("tmpfs")?
+            .string("source", "tmpfs")
+            .string("source", "tmpfs")
             .string("mode", "755")
             .string("size", "4k")
             .string("nr_inodes", "4")
