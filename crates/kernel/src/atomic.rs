@@ -59,3 +59,6 @@ pub(crate) fn is_plain_name(name: &OsStr) -> bool {
     let bytes = name.as_encoded_bytes();
     !matches!(bytes, b"" | b"." | b"..") && !bytes.contains(&b'/') && !bytes.contains(&0)
 }
+
+#[cfg(test)]
+mod tests;

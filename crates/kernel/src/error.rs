@@ -9,6 +9,10 @@ use rustix::io::Errno;
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A call that the kernel, or a check made for it, refused.
+#[expect(
+    clippy::error_impl_error,
+    reason = "each crate has one error, named by the crate"
+)]
 #[derive(Debug, thiserror::Error)]
 #[error("{op} {subject}")]
 pub struct Error {

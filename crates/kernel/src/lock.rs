@@ -135,3 +135,6 @@ fn poll(wait: Wait, mut attempt: impl FnMut() -> std::io::Result<()>) -> Result<
         pause = (pause * 2).min(Duration::from_millis(20));
     }
 }
+
+#[cfg(test)]
+mod tests;

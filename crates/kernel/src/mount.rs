@@ -37,13 +37,12 @@ pub enum Propagation {
 
 impl Propagation {
     fn flag(self) -> u64 {
-        let flag = match self {
+        match self {
             Self::Private => libc::MS_PRIVATE,
             Self::Slave => libc::MS_SLAVE,
             Self::Shared => libc::MS_SHARED,
             Self::Unbindable => libc::MS_UNBINDABLE,
-        };
-        u64::from(flag)
+        }
     }
 }
 

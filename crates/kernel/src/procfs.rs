@@ -118,7 +118,7 @@ fn mount(subset: Subset) -> Result<Mount> {
 
 fn check(fd: &OwnedFd, path: &str) -> Result<()> {
     let kind = fstatfs(fd).at("stat in procfs", path)?.f_type;
-    if i64::from(kind) == PROC {
+    if kind == PROC {
         Ok(())
     } else {
         Err(Error::invalid("open in procfs", path, "not of a procfs"))

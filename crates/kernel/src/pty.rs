@@ -33,7 +33,7 @@ pub fn open(devpts: impl AsFd) -> Result<Pty> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let master = openat(devpts, c"ptmx", flags, Mode::empty()).at(OP, WHAT)?;
     let kind = fstatfs(&master).at(OP, WHAT)?.f_type;
-    if i64::from(kind) != DEVPTS {
+    if kind != DEVPTS {
         return Err(Error::invalid(OP, WHAT, "not in a devpts"));
     }
     unlockpt(&master).at("unlock", WHAT)?;

@@ -297,20 +297,15 @@ impl Planner<'_> {
         }
         for (list, old, new) in throttles {
             for Throttle { major, minor, rate } in list {
-                match version {
-                    Version::V1 => {
-                        let file = format!("blkio.throttle.{old}_device");
-                        self.write(IO, &file, format!("{major}:{minor} {rate}"));
-                    }
-                    Version::V2 => {
-                        let rate = if *rate == 0 {
-                            "max".to_owned()
-                        } else {
-                            rate.to_string()
-                        };
-                        self.write(IO, "io.max", format!("{major}:{minor} {new}={rate}"));
-                    }
+                if version == Version::V1 {
+                    let file = format!("blkio.throttle.{old}_device");
+                    self.write(IO, &file, format!("{major}:{minor} {rate}"));
+                    continue;
                 }
+                // Version 1 lifts a limit by 0, version 2 by this word.
+                let rate = rate.to_string();
+                let rate = if rate == "0" { "max" } else { &rate };
+                self.write(IO, "io.max", format!("{major}:{minor} {new}={rate}"));
             }
         }
         Ok(())

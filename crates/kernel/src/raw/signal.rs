@@ -41,16 +41,16 @@ pub(crate) fn mask(how: libc::c_int, set: &Set) -> io::Result<Set> {
     }
 }
 
-/// signal(2) with SIG_DFL or SIG_IGN only: no handler of ours ever runs.
+/// rt_sigaction(2) with SIG_DFL or SIG_IGN only: no handler of ours ever runs. Made directly, because libc refuses its own two signals, which a parent may have
+/// ignored. Async-signal-safe.
 pub(crate) fn set_disposition(signal: i32, ignore: bool) -> io::Result<()> {
-    let action = if ignore { libc::SIG_IGN } else { libc::SIG_DFL };
-    // SAFETY: SIG_IGN and SIG_DFL are not addresses of code, so that no handler's safety matters.
-    let old = unsafe { libc::signal(signal, action) };
-    if old == libc::SIG_ERR {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    // The kernel's struct sigaction: handler, flags, restorer, mask.
+    let handler = if ignore { libc::SIG_IGN } else { libc::SIG_DFL };
+    let action: [u64; 4] = [handler as u64, 0, 0, 0];
+    let none = std::ptr::null_mut::<u64>();
+    // SAFETY: the kernel reads one struct sigaction with a mask of 8 bytes. SIG_IGN and SIG_DFL are not addresses of code.
+    check(unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), none, 8) })?;
+    Ok(())
 }
 
 /// signalfd(2): non-blocking, close-on-exec.

@@ -217,8 +217,8 @@ fn exec(shared: &Shared<'_>) -> bool {
     // Dispositions first: once signals are let through, a handler of the parent's must not run here. exec itself would
     // keep ignored ones ignored.
     for number in 1..=64 {
-        // SAFETY: SIG_DFL is no code. The numbers that can't be changed fail, which is right.
-        unsafe { libc::signal(number, libc::SIG_DFL) };
+        // KILL and STOP can't be changed.
+        drop(signal::set_disposition(number, false));
     }
     let none = signal::Set::empty();
     // SAFETY: reads one set; the strings and the null-terminated arrays live until the parent resumes, after exec.

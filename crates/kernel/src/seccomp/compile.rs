@@ -94,11 +94,9 @@ fn section(program: &mut Program, profile: &Profile, arch: Arch) -> Label {
         conditional: Vec::new(),
         last: Some(NO_CALL),
     };
-    let ranges = ranges(
-        &calls,
-        &default,
-        (!profile.default.permits()).then_some(&unknown),
-    );
+    let lets_pass = profile.default.permits();
+    let unknown = if lets_pass { &default } else { &unknown };
+    let ranges = ranges(&calls, &default, unknown, arch);
     tree(program, &ranges, profile.default, arch)
 }
 
@@ -134,43 +132,35 @@ fn repeats_argument(args: &[Arg]) -> bool {
     })
 }
 
-/// All numbers in ranges of equal verdicts. Those above the newest that is named are `unknown`, if that is given.
+/// All numbers in ranges of equal verdicts. Those above the newest that is named are `unknown`, ARM's private ones excepted.
 fn ranges<'a>(
     calls: &'a BTreeMap<u32, Verdict>,
     default: &'a Verdict,
-    unknown: Option<&'a Verdict>,
+    unknown: &'a Verdict,
+    arch: Arch,
 ) -> Vec<Range<'a>> {
-    let newest = calls
-        .keys()
-        .copied()
-        .filter(|number| number & !X32_BIT < ARM_PRIVATE)
-        .max();
     let mut ranges: Vec<Range<'a>> = Vec::new();
     let mut add = |first: u32, verdict: &'a Verdict| match ranges.last_mut() {
         Some(last) if last.verdict == verdict => {}
         Some(last) if last.first == first => last.verdict = verdict,
         _ => ranges.push(Range { first, verdict }),
     };
-    add(0, default);
-    let mut next = 0;
-    for (&number, verdict) in calls {
-        let private = number & !X32_BIT >= ARM_PRIVATE;
-        if number != next {
-            if private && newest.is_some_and(|newest| newest < ARM_PRIVATE && next == newest + 1) {
-                add(next, unknown.unwrap_or(default));
-            } else {
-                add(next, default);
-            }
+    let mut fill = |from: u32, until: u32, above: &'a Verdict| {
+        let mut next = from;
+        for (&number, verdict) in calls.range(from..until) {
+            add(next, default);
+            add(number, verdict);
+            next = number + 1;
         }
-        add(number, verdict);
-        next = number + 1;
-    }
-    let above = if next > 0 {
-        unknown.unwrap_or(default)
-    } else {
-        default
+        // A profile that names none knows nothing of what is new.
+        add(next, if next > from { above } else { default });
     };
-    add(next, above);
+    if arch == Arch::Arm {
+        fill(0, ARM_PRIVATE, unknown);
+        fill(ARM_PRIVATE, u32::MAX, default);
+    } else {
+        fill(0, u32::MAX, unknown);
+    }
     ranges
 }
 
