@@ -293,3 +293,6 @@ fn plain_output(
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

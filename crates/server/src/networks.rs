@@ -1,18 +1,17 @@
 //! Networks: the two that need nothing built.
 
 use api::network::{Ipam, Network};
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::IntoResponse as _;
 use http::StatusCode;
 
 use crate::error::{Answer, Refusal};
 use crate::request::Params;
-use crate::router::App;
 
 /// Name and driver.
 const NETWORKS: [(&str, &str); 2] = [("host", "host"), ("none", "null")];
 
-pub(crate) async fn list(State(_): State<App>, params: Params) -> Answer {
+pub(crate) async fn list(params: Params) -> Answer {
     let filters = params.filters()?;
     filters
         .only(&["dangling", "driver", "id", "label", "name", "scope", "type"])

@@ -264,3 +264,6 @@ impl Drop for Guest {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
