@@ -4,6 +4,7 @@ use api::{ApiVersion, Query};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Body as _;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -210,7 +211,7 @@ impl Client {
             format!("/v{}{}", self.version, call.path)
         };
         let mut request = Request::builder()
-            .method(call.method)
+            .method(call.method.clone())
             .uri(call.query.behind(&path))
             .header(header::HOST, "tare.localhost")
             .header(
@@ -219,6 +220,10 @@ impl Client {
             );
         if let Some(content_type) = call.content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        if call.method == Method::POST && call.body.is_end_stream() {
+            // Some servers and proxies wait for the body of a POST that does not say that it has none.
+            request = request.header(header::CONTENT_LENGTH, "0");
         }
         request
             .body(call.body)
@@ -263,7 +268,10 @@ async fn refusal(answer: Response<Download>) -> Error {
     let message = if !error.message.is_empty() {
         error.message
     } else if text.is_empty() {
-        status.canonical_reason().unwrap_or("unknown error").to_owned()
+        status
+            .canonical_reason()
+            .unwrap_or("unknown error")
+            .to_owned()
     } else {
         String::from_utf8_lossy(&text).trim().to_owned()
     };
@@ -282,3 +290,6 @@ async fn collect(answer: Response<Download>) -> Result<Bytes> {
 fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     api::decode(body).map_err(|e| Error::protocol("decode answer", e))
 }
+
+#[cfg(test)]
+mod tests;
