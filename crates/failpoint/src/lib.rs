@@ -10,6 +10,20 @@
 
 /// Every fail point of the project, in the order of the code that passes them.
 pub const POINTS: &[&str] = &[
+    // store
+    "store.blob.commit.before_file",
+    "store.blob.commit.after_file",
+    "store.blob.commit.after_row",
+    "store.blob.remove.after_row",
+    "store.unpack.before_file",
+    "store.unpack.after_file",
+    "store.unpack.after_row",
+    "store.layer.mount.before_attach",
+    "store.layer.mount.after_attach",
+    "store.layer.remove.after_row",
+    "store.snapshot.prepare.after_directory",
+    "store.snapshot.mount.after_mount",
+    "store.snapshot.discard.before_remove",
     // monitor
     "monitor.launch.locked",
     "monitor.launch.created",

@@ -1,0 +1,31 @@
+//! Which extended attributes of a layer are kept.
+
+use super::tree::Xattrs;
+use crate::tar::Kind;
+
+/// Keeps what is the user's business. Overlayfs's own marks would hide or redirect files (security rule D5), and labels of
+/// security modules are the host's to give; file capabilities are bounded by the container's.
+pub(super) fn kept(xattrs: Xattrs, kind: &Kind) -> Xattrs {
+    let takes_user = matches!(kind, Kind::File | Kind::Directory | Kind::HardLink(_));
+    xattrs
+        .into_iter()
+        .filter(|(name, value)| is_kept(name, value, takes_user))
+        .collect()
+}
+
+/// Whether an attribute of the layers below is taken into the new layer.
+pub(super) fn is_kept(name: &[u8], value: &[u8], takes_user: bool) -> bool {
+    match name {
+        b"security.capability" => true,
+        b"system.posix_acl_access" | b"system.posix_acl_default" => is_acl(value),
+        _ if name.starts_with(b"user.overlay.") || name.starts_with(b"trusted.overlay.") => false,
+        // The kernel lets only files and directories have them (xattr(7)).
+        _ if name.starts_with(b"user.") => takes_user && name.len() > 5,
+        _ => name.starts_with(b"trusted.") && name.len() > 8,
+    }
+}
+
+/// Version 2 and whole entries: the kernel refuses to look into a file with any other.
+fn is_acl(value: &[u8]) -> bool {
+    value.starts_with(&[2, 0, 0, 0]) && value.len() % 8 == 4
+}
