@@ -122,6 +122,9 @@ impl Container {
             let user = wanted.user.as_deref().or(launch.user.as_deref());
             become_user(&mut process, user, root)?;
         }
+        if wanted.privileged {
+            process.capabilities = Some(all_capabilities());
+        }
         let seccomp = seccomp(&launch.spec).filter(|_| !wanted.privileged);
         let Some(cgroup) = &self.cgroup else {
             return Err(kernel::Errno::SRCH).during("exec");
@@ -138,7 +141,12 @@ impl Container {
             bond: Bond::Caller,
             preserve_fds: 0,
         };
-        runtime::exec(&running, &config).during("exec")
+        let executed = runtime::exec(&running, &config).during("exec")?;
+        if let Some(console) = &executed.console {
+            // It can't fail: the descriptor is open. A read that would block would stop everything.
+            let _ready = rustix::io::ioctl_fionbio(console, true);
+        }
+        Ok(executed)
     }
 
     /// Whether the kernel killed one of its processes for want of memory.
@@ -194,53 +202,59 @@ fn seccomp(spec: &Spec) -> Option<&spec::runtime::Seccomp> {
 
 /// An exec's process: the container's own, with its limits, filters and profile, but for what was asked.
 fn replaced(base: Process, wanted: &protocol::Process) -> Process {
-    let capabilities = if wanted.privileged {
-        let all: Vec<String> = CapSet::all().iter().map(|cap| cap.to_string()).collect();
-        Some(Capabilities {
-            bounding: all.clone(),
-            effective: all.clone(),
-            permitted: all,
-            ..Capabilities::default()
-        })
-    } else {
-        base.capabilities
-    };
     Process {
         terminal: wanted.tty,
         console_size: None,
         args: wanted.args.clone(),
         env: wanted.env.clone(),
         cwd: wanted.cwd.clone().unwrap_or(base.cwd),
-        capabilities,
         // The monitor's own is another, and would be inherited.
         oom_score_adj: base.oom_score_adj.or(Some(0)),
         ..base
     }
 }
 
-/// Resolves `user` in the container's files and makes `process` run as it: ids, groups, home, and, unless it is root, no capability
-/// in force but what an executed file gives.
-fn become_user(process: &mut Process, user: Option<&str>, root: &RootDir) -> Result<()> {
-    let Some(asked) = user.filter(|user| !user.is_empty()) else {
-        return Ok(());
-    };
-    let extra = &process.user.additional_gids;
-    let found = runtime::resolve_user(root, asked, extra).during("find user")?;
-    process.user.uid = found.uid;
-    process.user.gid = found.gid;
-    process.user.additional_gids = found.additional_gids;
-    if let Some(capabilities) = &mut process.capabilities
-        && found.uid != 0
-    {
-        capabilities.effective.clear();
-        capabilities.permitted.clear();
+/// Every capability that there is.
+fn all_capabilities() -> Capabilities {
+    let all: Vec<String> = CapSet::all().iter().map(|cap| cap.to_string()).collect();
+    Capabilities {
+        bounding: all.clone(),
+        effective: all.clone(),
+        permitted: all,
+        ..Capabilities::default()
     }
-    if !process
+}
+
+/// Resolves `user` in the container's files and makes `process` run as it: ids, groups, home, and, unless it is root, no capability
+/// in force but what an executed file gives. Without a user it gets the home of the one it has.
+fn become_user(process: &mut Process, user: Option<&str>, root: &RootDir) -> Result<()> {
+    let home = match user.filter(|user| !user.is_empty()) {
+        Some(asked) => {
+            let extra = &process.user.additional_gids;
+            let found = runtime::resolve_user(root, asked, extra).during("find user")?;
+            process.user.uid = found.uid;
+            process.user.gid = found.gid;
+            process.user.additional_gids = found.additional_gids;
+            if let Some(capabilities) = &mut process.capabilities
+                && found.uid != 0
+            {
+                capabilities.effective.clear();
+                capabilities.permitted.clear();
+            }
+            found.home
+        }
+        None => {
+            let own = runtime::resolve_user(root, &process.user.uid.to_string(), &[]);
+            // A broken passwd file is no reason not to run what needs none.
+            own.map_or_else(|_| "/".to_owned(), |found| found.home)
+        }
+    };
+    let has_home = process
         .env
         .iter()
-        .any(|variable| variable.starts_with("HOME="))
-    {
-        process.env.push(format!("HOME={}", found.home));
+        .any(|variable| variable.starts_with("HOME="));
+    if !has_home {
+        process.env.push(format!("HOME={home}"));
     }
     Ok(())
 }

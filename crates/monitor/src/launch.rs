@@ -122,7 +122,7 @@ pub(crate) fn launch(given: Given) -> Option<Monitor> {
     // Whoever launched may be gone; the container isn't its any more, then.
     drop(said.send(ready));
     failpoint!("monitor.launch.reported");
-    monitor.map(Monitor::settle_down)
+    monitor
 }
 
 fn undo(claim: Claim, cause: Error) -> Error {
@@ -153,7 +153,6 @@ pub(crate) struct Started {
     pub(crate) terminal_end: Option<OwnedFd>,
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) place: Place,
-    pub(crate) layout: Layout,
 }
 
 fn start(document: OwnedFd, root: OwnedFd, container_dir: &OwnedFd) -> Result<Started> {
@@ -201,7 +200,6 @@ fn start(document: OwnedFd, root: OwnedFd, container_dir: &OwnedFd) -> Result<St
         terminal_end,
         stdin,
         place,
-        layout,
     })
 }
 

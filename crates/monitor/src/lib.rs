@@ -27,6 +27,7 @@ mod output;
 mod record;
 mod requests;
 mod serve;
+mod settle;
 mod streams;
 
 pub use error::{Error, Result};

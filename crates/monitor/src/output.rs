@@ -34,6 +34,7 @@ impl Output {
     /// Reads once from `source` and keeps it.
     pub(crate) fn take(&mut self, source: &Source, now: Nanos) -> Got {
         let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
         buffer.reserve_exact(MAX_PAYLOAD);
         let got = source.read(&mut buffer);
         if got == Got::Data {

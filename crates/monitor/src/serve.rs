@@ -5,9 +5,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
-use kernel::cgroup::{Cgroup, CgroupPath, Layout, Plan, Resources};
-use kernel::oom::set_score_adjustment;
-use kernel::procfs::{ProcFs, Subset};
 use protocol::log::Stream;
 use protocol::{ExecId, ExitRecord, Launch, State};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -31,8 +28,8 @@ const TURN: usize = 16;
 pub(crate) const FAREWELL: Duration = Duration::from_secs(60);
 /// How long no connection is accepted when there are no descriptors for one.
 const NO_DESCRIPTORS: Duration = Duration::from_millis(200);
-/// How little the kernel should want to kill a monitor when memory is short: the container would die with it.
-const SPARED: i32 = -999;
+/// How old a container is when its monitor settles down.
+const INFANCY: Duration = Duration::from_secs(1);
 /// After so long a silence, memory is given back.
 const SILENCE: Duration = Duration::from_secs(5);
 
@@ -83,7 +80,8 @@ pub(crate) struct Monitor {
     pub(crate) ended: Option<ExitRecord>,
     /// When whoever is still connected has had enough time.
     pub(crate) patience: Option<Instant>,
-    layout: Option<Layout>,
+    /// When the container has lived for a while.
+    settle_at: Option<Instant>,
     next_client: Number,
     accept_after: Option<Instant>,
     rested: bool,
@@ -123,7 +121,7 @@ impl Monitor {
             execs: Execs::default(),
             ended: None,
             patience: None,
-            layout: Some(started.layout),
+            settle_at: Some(Instant::now() + INFANCY),
             next_client: 1,
             accept_after: None,
             rested: false,
@@ -145,21 +143,6 @@ impl Monitor {
         }
     }
 
-    /// Does what nobody waits for: leaves the cgroup of whoever launched, asks the kernel to spare it, and gives back the
-    /// memory of the launch.
-    pub(crate) fn settle_down(mut self) -> Self {
-        if let (Some(layout), Some(cgroup)) =
-            (self.layout.take(), self.orders.monitor_cgroup.take())
-        {
-            // Where that is not allowed, it stays in its launcher's.
-            drop(join(&layout, &cgroup));
-        }
-        // Where lowering it is not allowed, it stays.
-        drop(ProcFs::open(Subset::Processes).and_then(|proc| set_score_adjustment(&proc, SPARED)));
-        kernel::memory::release();
-        self
-    }
-
     /// Serves until the container has ended and everybody knows.
     pub(crate) fn serve(&mut self) {
         while self.ended.is_none() || self.is_needed() {
@@ -175,12 +158,16 @@ impl Monitor {
     fn wait(&mut self) -> Vec<(Event, PollFlags)> {
         let now = Instant::now();
         self.accept_after = self.accept_after.filter(|after| *after > now);
-        let events = self.events();
+        if self.ended.is_none() && self.settle_at.take_if(|at| *at <= now).is_some() {
+            crate::settle::down(self.orders.monitor_cgroup.take().as_deref());
+        }
         let timeout = self.timeout(now);
-        let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(events.len());
-        for (event, flags) in &events {
-            if let Some(fd) = self.descriptor(event) {
-                fds.push(PollFd::from_borrowed_fd(fd, *flags));
+        let mut events = Vec::new();
+        let mut fds: Vec<PollFd<'_>> = Vec::new();
+        for (event, flags) in self.events() {
+            if let Some(fd) = self.descriptor(&event) {
+                fds.push(PollFd::from_borrowed_fd(fd, flags));
+                events.push(event);
             }
         }
         let ready = poll(&mut fds, timeout.as_ref());
@@ -192,8 +179,8 @@ impl Monitor {
             }
             Ok(_) => {
                 self.rested = false;
-                let events = events.into_iter().map(|(event, _)| event);
-                events.zip(flags).filter(|(_, f)| !f.is_empty()).collect()
+                let happened = events.into_iter().zip(flags);
+                happened.filter(|(_, f)| !f.is_empty()).collect()
             }
             Err(Errno::INTR) => Vec::new(),
             // No memory for the call: this must not become a busy loop.
@@ -255,7 +242,7 @@ impl Monitor {
 
     fn timeout(&self, now: Instant) -> Option<Timespec> {
         let silence = (!self.rested).then(|| now + SILENCE);
-        let next = [self.patience, self.accept_after, silence]
+        let next = [self.patience, self.accept_after, self.settle_at, silence]
             .into_iter()
             .flatten()
             .min()?;
@@ -403,11 +390,4 @@ impl Monitor {
     pub(crate) fn client(&mut self, number: Number) -> Option<&mut Client> {
         self.clients.iter_mut().find(|c| c.number == number)
     }
-}
-
-/// Moves this process to the cgroup `path`.
-fn join(layout: &Layout, path: &str) -> kernel::Result<()> {
-    let plan = Plan::new(&Resources::default(), layout)?;
-    let group = Cgroup::create(layout, &CgroupPath::parse(path)?, &plan)?;
-    group.add_process(rustix::process::getpid())
 }

@@ -27,9 +27,8 @@ pub(crate) enum Got {
 }
 
 impl Source {
-    /// Reads once into `buffer`, as much as it has room for.
+    /// Reads once into the empty `buffer`, as much as it has room for.
     pub(crate) fn read(&self, buffer: &mut Vec<u8>) -> Got {
-        buffer.clear();
         match rustix::io::read(&self.fd, rustix::buffer::spare_capacity(buffer)) {
             // A terminal without a slave says EIO instead of an end.
             Ok(0) | Err(Errno::IO) => Got::End,

@@ -159,7 +159,7 @@ pub enum Reply {
         log_end: Position,
     },
     /// Attached: log records follow. Carries, if standard input was asked for and is open, one descriptor to write it to:
-    /// the pipe's write end or the terminal's master.
+    /// the pipe's write end or the terminal's master. The master is non-blocking and must stay so, and is not to be read.
     Attached {
         /// Where the records begin.
         position: Position,
@@ -168,7 +168,8 @@ pub enum Reply {
     Exited(ExitRecord),
     /// The exec is kept.
     ExecCreated,
-    /// The exec's program was executed.
+    /// The exec's program was executed. A terminal's master that comes with it is non-blocking and must stay so: the
+    /// monitor has the same.
     ExecStarted {
         /// The process id, as the monitor sees it.
         pid: i32,

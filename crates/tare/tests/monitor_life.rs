@@ -129,6 +129,22 @@ fn runs_as_the_user_that_was_named() {
 }
 
 #[test]
+fn a_program_starts_clean() {
+    let Some(_sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let mut bench = Bench::new();
+    let question =
+        "echo $HOME; umask; ls /proc/self/fd | wc -l; grep -E 'SigBlk|SigIgn' /proc/self/status";
+    bench.start(&bench.script(question));
+    assert_eq!(bench.wait().code, 0);
+    // Three streams and the directory that ls reads.
+    let zero = "0000000000000000";
+    let clean = format!("/root\n0022\n4\nSigBlk:\t{zero}\nSigIgn:\t{zero}\n");
+    assert_eq!(bench.text(Stream::Stdout), clean);
+}
+
+#[test]
 fn the_log_rotates() {
     let Some(_sandbox) = testkit::sandbox!() else {
         return;

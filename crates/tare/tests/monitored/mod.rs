@@ -321,7 +321,7 @@ fn make_root(root: &Path) {
     fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
     let applets = [
         "sh", "echo", "cat", "sleep", "true", "false", "stty", "head", "yes", "id", "pwd", "env",
-        "kill", "ps", "dd", "ls", "test", "tr", "seq", "touch", "grep",
+        "kill", "ps", "dd", "ls", "test", "tr", "seq", "touch", "grep", "wc",
     ];
     for applet in applets {
         std::os::unix::fs::symlink("busybox", root.join("bin").join(applet)).unwrap();
