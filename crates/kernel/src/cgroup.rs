@@ -8,6 +8,7 @@ use std::fmt;
 use crate::{Error, Result};
 
 mod device;
+mod directory;
 mod group;
 mod layout;
 mod plan;

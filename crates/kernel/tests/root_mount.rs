@@ -106,7 +106,7 @@ fn a_refusal_has_the_file_systems_own_words() {
     assert_eq!(error.errno(), Errno::NODEV);
     assert!(!probe::has_file_system("no-such-fs").unwrap());
     assert!(probe::has_file_system("overlay").unwrap());
-    println!("{:?}", probe::overlay_layers().unwrap());
+    assert!(probe::overlay_layers().is_ok());
 }
 
 #[test]

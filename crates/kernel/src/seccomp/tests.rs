@@ -282,7 +282,7 @@ fn check(profile: &Profile, native: Arch) {
                 !rule.args.is_empty() && numbers.contains(&number)
             };
             let has_args = profile.rules.iter().zip(&meaning.numbers).any(named);
-            for _ in 0..if has_args { 200 } else { 1 } {
+            for _ in 0..if has_args { 60 } else { 1 } {
                 let args = [(); 6].map(|()| {
                     random = random
                         .wrapping_mul(6_364_136_223_846_793_005)
