@@ -133,29 +133,36 @@ impl Read for Gzip<'_> {
                     }
                 },
                 Self::Between(mut input) => {
-                    let more = input.fill_buf()?;
-                    let zeros = more.iter().take_while(|&&b| b == 0).count();
-                    if more.is_empty() {
+                    if is_end(&mut input)? {
                         *self = Self::Between(input);
                         return Ok(0);
-                    }
-                    if zeros > 0 {
-                        // Only zeros may follow: a member does not begin after padding.
-                        input.consume(zeros);
-                        if !input.fill_buf()?.iter().all(|&b| b == 0) {
-                            return Err(io::Error::new(
-                                io::ErrorKind::InvalidData,
-                                "garbage behind its end",
-                            ));
-                        }
-                        *self = Self::Between(input);
-                        continue;
                     }
                     *self = Self::Member(Box::new(GzDecoder::new(input)));
                 }
                 Self::Moved => return Err(io::ErrorKind::InvalidData.into()),
             }
         }
+    }
+}
+
+/// Whether nothing follows, or nothing but zeros: no member begins behind padding.
+fn is_end(input: &mut Input<'_>) -> io::Result<bool> {
+    if input.fill_buf()?.first().is_some_and(|&b| b != 0) {
+        return Ok(false);
+    }
+    loop {
+        let more = input.fill_buf()?;
+        if more.is_empty() {
+            return Ok(true);
+        }
+        if more.iter().any(|&b| b != 0) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "garbage behind its end",
+            ));
+        }
+        let count = more.len();
+        input.consume(count);
     }
 }
 

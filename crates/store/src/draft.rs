@@ -215,7 +215,7 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if let Some(name) = self.name.take() {
             // What stays is swept by whoever comes next.
-            drop(unlinkat(&self.directory, name, AtFlags::empty()));
+            let _ = unlinkat(&self.directory, name, AtFlags::empty());
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Limits {
 
 impl Limits {
     /// A tar up to this size may be as compressible as it likes.
-    pub const FREE: u64 = 256 << 20;
+    pub const FREE: u64 = 1 << 30;
 }
 
 impl Default for Limits {
@@ -38,7 +38,7 @@ impl Default for Limits {
             xattrs: (64, 64 << 10),
             sparse_map: 1 << 20,
             bytes: 1 << 40,
-            ratio: 1100,
+            ratio: 100,
             memory: 1 << 30,
         }
     }

@@ -7,7 +7,7 @@
 //! one (6.7), or all paths in one option. Paths are those of procfs to our descriptors: short, and nobody else's.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use kernel::Errno;
 use kernel::mount::{Attr, FsContext, Mount, Propagation, Recursive};
@@ -290,7 +290,7 @@ fn mount_root(path: &Path) -> Result<Option<OwnedFd>> {
 }
 
 /// A detached mount of an image. Its files are for overlays: programs and devices in them work there, not here.
-fn mount_image(image: &PathBuf) -> kernel::Result<Mount> {
+fn mount_image(image: &Path) -> kernel::Result<Mount> {
     let attr = Attr::MOUNT_ATTR_RDONLY | Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NODEV;
     let source = |path: &Path| {
         FsContext::new("erofs")?

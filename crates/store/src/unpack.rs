@@ -188,7 +188,8 @@ fn finish<S: Sink>(
         resolve(entries, &mut Nothing as &mut dyn Lower<S::Data>)?
     } else {
         let rows = store.layer_rows(parents)?;
-        let held = rows.iter().map(|row| row.tar_size.max(row.file_size)).sum();
+        // What is above the data themselves is for blocks that are not full.
+        let held = rows.iter().map(|row| row.tar_size).sum::<u64>() + (64 << 20);
         let mount = || Ok(OwnedFd::from(store.view(parents)?));
         resolve(entries, &mut Below::new(&mut sink, held, mount))?
     };

@@ -26,10 +26,6 @@ impl Image {
         }
     }
 
-    pub(super) fn file(&self) -> &File {
-        &self.file
-    }
-
     /// Where the next byte goes.
     pub(super) fn position(&self) -> u64 {
         self.start + self.buffer.len() as u64

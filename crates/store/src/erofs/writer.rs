@@ -66,11 +66,6 @@ impl Writer {
         }
     }
 
-    /// How many bytes the image has so far, holes not counted.
-    pub(crate) fn position(&self) -> u64 {
-        self.image.position()
-    }
-
     /// Stores the data of a regular file.
     pub(crate) fn store(
         &mut self,

@@ -108,11 +108,7 @@ impl Sparse {
                 number()?;
                 self.map.get_or_insert_default();
             }
-            b"offset" => {
-                if self.offset.replace(number()?).is_some() {
-                    return Err("the sparse map is malformed");
-                }
-            }
+            b"offset" => self.offset(number()?)?,
             b"numbytes" => {
                 let offset = self.offset.take().ok_or("the sparse map is malformed")?;
                 self.map.get_or_insert_default().push(Segment {
@@ -136,6 +132,13 @@ impl Sparse {
         Ok(())
     }
 
+    fn offset(&mut self, offset: u64) -> Result<(), Refused> {
+        match self.offset.replace(offset) {
+            Some(_) => Err("the sparse map is malformed"),
+            None => Ok(()),
+        }
+    }
+
     fn finish(&mut self) -> Result<(), Refused> {
         if self.offset.is_some() {
             return Err("the sparse map is malformed");
@@ -151,8 +154,11 @@ impl Sparse {
     }
 }
 
-/// Keyword, value and rest of the first record. The length counts the whole record, its own digits and the newline.
-fn record(records: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Refused> {
+/// Keyword, value, and the records behind.
+type Record<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
+/// The first record. The length counts the whole record, its own digits and the newline.
+fn record(records: &[u8]) -> Result<Record<'_>, Refused> {
     const BAD: Refused = "a PAX record is malformed";
     let space = records
         .iter()
