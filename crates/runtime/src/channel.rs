@@ -35,14 +35,23 @@ const PLACE: u8 = b'P';
 const START: u8 = b'S';
 
 pub(crate) fn pair() -> Result<(Channel, Channel)> {
-    let (a, b) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-        .map_err(Error::at("make", "socket pair"))?;
+    let (a, b) = socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(Error::at("make", "socket pair"))?;
     Ok((Channel(a), Channel(b)))
 }
 
 impl Channel {
     pub(crate) fn try_clone(&self) -> Result<Self> {
-        Ok(Self(self.0.try_clone().map_err(Error::at("duplicate", "socket"))?))
+        Ok(Self(
+            self.0
+                .try_clone()
+                .map_err(Error::at("duplicate", "socket"))?,
+        ))
     }
 
     pub(crate) fn send_ready(&self, console: Option<BorrowedFd<'_>>) -> Result<()> {
@@ -74,7 +83,11 @@ impl Channel {
             None => News::Closed,
             Some((&READY, _)) => News::Ready(fds.pop()),
             Some((&FORKED, pid)) => {
-                let pid = pid.try_into().ok().map(i32::from_ne_bytes).and_then(Pid::from_raw);
+                let pid = pid
+                    .try_into()
+                    .ok()
+                    .map(i32::from_ne_bytes)
+                    .and_then(Pid::from_raw);
                 match (pid, fds.pop()) {
                     (Some(pid), Some(pidfd)) => News::Forked(pid, pidfd),
                     _ => return Err(garbled()),
@@ -94,7 +107,11 @@ impl Channel {
     pub(crate) fn receive_place(&self) -> Result<Vec<OwnedFd>> {
         let mut buffer = [0];
         let (_, fds) = recv_with_fds(&self.0, &mut buffer)?;
-        if buffer == [PLACE] { Ok(fds) } else { Err(abandoned()) }
+        if buffer == [PLACE] {
+            Ok(fds)
+        } else {
+            Err(abandoned())
+        }
     }
 
     pub(crate) fn send_start(&self) -> Result<()> {
@@ -106,15 +123,23 @@ impl Channel {
     pub(crate) fn receive_start(&self) -> Result<()> {
         let mut buffer = [0];
         recv_with_fds(&self.0, &mut buffer)?;
-        if buffer == [START] { Ok(()) } else { Err(abandoned()) }
+        if buffer == [START] {
+            Ok(())
+        } else {
+            Err(abandoned())
+        }
     }
 
     /// Whether the other end is gone.
     pub(crate) fn is_abandoned(&self) -> bool {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
         let mut fds = [PollFd::new(&self.0, PollFlags::empty())];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+        let now = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        poll(&mut fds, Some(&now)).is_ok()
+            && fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
     }
 }
 
@@ -132,11 +157,17 @@ pub(crate) fn report(error: &Error) -> Vec<u8> {
 }
 
 pub(crate) fn failure(bytes: &[u8]) -> Option<Error> {
-    serde_json::from_slice::<Report>(bytes).ok().map(Error::from)
+    serde_json::from_slice::<Report>(bytes)
+        .ok()
+        .map(Error::from)
 }
 
 fn garbled() -> Error {
-    Error::io("read message of", "the container's first process", rustix::io::Errno::PROTO)
+    Error::io(
+        "read message of",
+        "the container's first process",
+        rustix::io::Errno::PROTO,
+    )
 }
 
 fn abandoned() -> Error {

@@ -107,7 +107,11 @@ impl Created {
     /// The program can't be executed; then the first process has ended and was reaped, and its cgroup remains.
     pub fn start(&mut self) -> Result<()> {
         let Some(channel) = self.channel.take() else {
-            return Err(Error::new(Kind::Invalid, "start container", "that its maker doesn't start"));
+            return Err(Error::new(
+                Kind::Invalid,
+                "start container",
+                "that its maker doesn't start",
+            ));
         };
         channel.send_start()?;
         match channel.receive_news()? {
@@ -180,7 +184,11 @@ pub struct Executed {
 impl Stdio {
     pub(crate) fn fds(&self) -> Vec<BorrowedFd<'_>> {
         match self {
-            Self::Pipes { input, output, error } => vec![input.as_fd(), output.as_fd(), error.as_fd()],
+            Self::Pipes {
+                input,
+                output,
+                error,
+            } => vec![input.as_fd(), output.as_fd(), error.as_fd()],
             Self::Inherited | Self::Terminal { .. } => Vec::new(),
         }
     }

@@ -14,7 +14,7 @@ use crate::config::Stdio;
 use crate::error::{Error, Result};
 
 /// DEVPTS_SUPER_MAGIC of linux/magic.h.
-const DEVPTS: i64 = 0x1cd1;
+const DEVPTS: rustix::fs::FsWord = 0x1cd1;
 
 /// A terminal in the container's devpts.
 #[derive(Debug)]
@@ -29,13 +29,20 @@ impl Console {
         let at = |error: Errno| Error::io("open", "terminal", error);
         let pts = root.open_dir("/dev/pts")?;
         let magic = fstatfs(&pts).map_err(at)?.f_type;
-        if i64::try_from(magic) != Ok(DEVPTS) {
-            return Err(Error::invalid("open terminal where no devpts is mounted:", "/dev/pts"));
+        if magic != DEVPTS {
+            return Err(Error::invalid(
+                "open terminal where no devpts is mounted:",
+                "/dev/pts",
+            ));
         }
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let master = openat(&pts, "ptmx", flags, Mode::empty()).map_err(at)?;
         unlockpt(&master).map_err(at)?;
-        let slave = ioctl_tiocgptpeer(&master, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).map_err(at)?;
+        let slave = ioctl_tiocgptpeer(
+            &master,
+            OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC,
+        )
+        .map_err(at)?;
         if (rows, columns) != (0, 0) {
             let size = Winsize {
                 ws_row: rows,
@@ -52,13 +59,31 @@ impl Console {
     pub(crate) fn bind(&self, root: &RootDir) -> Result<()> {
         let at = |error: Errno| Error::io("make", "/dev/console", error);
         let dev = root.open_dir("/dev")?;
-        match mknodat(&dev, "console", FileType::RegularFile, Mode::from_raw_mode(0o620), 0) {
+        match mknodat(
+            &dev,
+            "console",
+            FileType::RegularFile,
+            Mode::from_raw_mode(0o620),
+            0,
+        ) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(error) => return Err(at(error)),
         }
-        let file = openat(&dev, "console", OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()).map_err(at)?;
-        if matches!(file_type(file.as_fd()).map_err(at)?, FileType::Symlink | FileType::Directory) {
-            return Err(Error::invalid("bind terminal to what is no file:", "/dev/console"));
+        let file = openat(
+            &dev,
+            "console",
+            OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+            Mode::empty(),
+        )
+        .map_err(at)?;
+        if matches!(
+            file_type(file.as_fd()).map_err(at)?,
+            FileType::Symlink | FileType::Directory
+        ) {
+            return Err(Error::invalid(
+                "bind terminal to what is no file:",
+                "/dev/console",
+            ));
         }
         Mount::clone_tree(&self.slave, "", Recursive::No)?.attach(&file, "")?;
         Ok(())
@@ -66,7 +91,11 @@ impl Console {
 
     /// Makes it the user's.
     pub(crate) fn give(&self, uid: u32) -> Result<()> {
-        if uid == 0 { Ok(()) } else { give(self.slave.as_fd(), uid) }
+        if uid == 0 {
+            Ok(())
+        } else {
+            give(self.slave.as_fd(), uid)
+        }
     }
 
     /// Makes it the controlling terminal of this process, which leads its session, and its standard input and output.
@@ -80,14 +109,22 @@ impl Console {
 /// Makes `stdio` the standard input and output of this process.
 pub(crate) fn adopt(stdio: &Stdio, uid: u32) -> Result<()> {
     match stdio {
-        Stdio::Pipes { input, output, error } => dup([input.as_fd(), output.as_fd(), error.as_fd()])?,
+        Stdio::Pipes {
+            input,
+            output,
+            error,
+        } => dup([input.as_fd(), output.as_fd(), error.as_fd()])?,
         Stdio::Inherited | Stdio::Terminal { .. } => {}
     }
     if uid == 0 {
         return Ok(());
     }
     // A program may open its own pipes again, by /dev/stdout. Devices and files of the host's keep their owner.
-    for fd in [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()] {
+    for fd in [
+        rustix::stdio::stdin(),
+        rustix::stdio::stdout(),
+        rustix::stdio::stderr(),
+    ] {
         if file_type(fd).is_ok_and(|t| t == FileType::Fifo) {
             give(fd, uid)?;
         }

@@ -40,7 +40,12 @@ fn born(config: &Config<'_>, plan: &Plan, making: &mut place::Making<'_>) -> Res
     let (ours, theirs) = channel::pair()?;
     process::forbid_tracing()?;
     let flags = namespace::clone_flags(&plan.namespaces.made);
-    let joined = plan.namespaces.pid.as_ref().map(PidNamespace::enter).transpose()?;
+    let joined = plan
+        .namespaces
+        .pid
+        .as_ref()
+        .map(PidNamespace::enter)
+        .transpose()?;
     let cloned = process::clone3(flags, making.directory());
     let Some((pid, pidfd)) = cloned? else {
         drop(ours);

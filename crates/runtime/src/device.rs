@@ -42,7 +42,12 @@ pub(crate) fn plan(spec: &Spec) -> Result<Vec<Node>> {
 
 fn node(device: &Device) -> Result<Node> {
     let path = clean(&device.path);
-    let refused = |why| Err(Error::invalid(why, device.path.escape_default().to_string()));
+    let refused = |why| {
+        Err(Error::invalid(
+            why,
+            device.path.escape_default().to_string(),
+        ))
+    };
     if path == "/" || path == "/dev" || path.contains('\0') {
         return refused("make device at");
     }
@@ -75,7 +80,11 @@ pub(crate) fn apply(root: &RootDir, nodes: &[Node]) -> Result<()> {
             Some(name) if !name.contains('/') => make(&dev, name, node)?,
             _ => {
                 let (parent, name) = node.path.rsplit_once('/').unwrap_or(("", &node.path));
-                make(&RootDir::from_fd(root.create_dir_all(parent, 0o755)?), name, node)?;
+                make(
+                    &RootDir::from_fd(root.create_dir_all(parent, 0o755)?),
+                    name,
+                    node,
+                )?;
             }
         }
     }
@@ -94,7 +103,8 @@ fn make(dir: &RootDir, name: &str, node: &Node) -> Result<()> {
         Ok(()) => {}
         Err(Errno::EXIST) => {
             // The same node in an image, or in a volume that another container used: as it is. Anything else is not.
-            let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(Error::at("look at", &node.path))?;
+            let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(Error::at("look at", &node.path))?;
             let same = FileType::from_raw_mode(stat.st_mode) == node.kind
                 && (node.kind == FileType::Fifo || stat.st_rdev == device);
             return if same {
@@ -109,7 +119,8 @@ fn make(dir: &RootDir, name: &str, node: &Node) -> Result<()> {
         return Ok(());
     }
     let (uid, gid) = (Uid::from_raw(node.owner.0), Gid::from_raw(node.owner.1));
-    chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).map_err(Error::at("own device", &node.path))
+    chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+        .map_err(Error::at("own device", &node.path))
 }
 
 fn link(dev: &RootDir, name: &str, target: &str) -> Result<()> {
@@ -118,3 +129,6 @@ fn link(dev: &RootDir, name: &str, target: &str) -> Result<()> {
         Err(error) => Err(Error::io("make link", format!("/dev/{name}"), error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,10 @@ pub enum Kind {
 }
 
 /// What went wrong, with what.
+#[expect(
+    clippy::error_impl_error,
+    reason = "each crate has one error, named by the crate"
+)]
 #[derive(Debug, thiserror::Error)]
 #[error("{op}{}{subject}", if subject.is_empty() || op.is_empty() { "" } else { " " })]
 pub struct Error {
@@ -64,7 +68,11 @@ impl Error {
     }
 
     /// An error of the kernel; `of` makes the mapping function.
-    pub(crate) fn io(op: &'static str, subject: impl Into<String>, source: impl Into<io::Error>) -> Self {
+    pub(crate) fn io(
+        op: &'static str,
+        subject: impl Into<String>,
+        source: impl Into<io::Error>,
+    ) -> Self {
         Self {
             source: Some(source.into()),
             ..Self::new(Kind::Kernel, op, subject)
@@ -72,7 +80,10 @@ impl Error {
     }
 
     /// Maps an error of the kernel: `.map_err(Error::at("mount", &destination))`.
-    pub(crate) fn at<E: Into<io::Error>>(op: &'static str, subject: &str) -> impl FnOnce(E) -> Self {
+    pub(crate) fn at<E: Into<io::Error>>(
+        op: &'static str,
+        subject: &str,
+    ) -> impl FnOnce(E) -> Self {
         move |source| Self::io(op, subject, source)
     }
 
@@ -95,7 +106,12 @@ impl Error {
 
 impl From<kernel::Error> for Error {
     fn from(error: kernel::Error) -> Self {
-        let kernel::Error { op, subject, source, .. } = error;
+        let kernel::Error {
+            op,
+            subject,
+            source,
+            ..
+        } = error;
         Self::io(op, subject, source)
     }
 }
@@ -113,8 +129,13 @@ pub(crate) struct Report {
 impl Report {
     /// Cuts each text to `most` bytes: a stranger may have chosen them.
     pub(crate) fn limit(&mut self, most: usize) {
-        for text in [&mut self.op, &mut self.subject].into_iter().chain(&mut self.source) {
-            let end = (0..=most.min(text.len())).rev().find(|&i| text.is_char_boundary(i));
+        for text in [&mut self.op, &mut self.subject]
+            .into_iter()
+            .chain(&mut self.source)
+        {
+            let end = (0..=most.min(text.len()))
+                .rev()
+                .find(|&i| text.is_char_boundary(i));
             text.truncate(end.unwrap_or(0));
         }
     }
@@ -149,3 +170,6 @@ impl From<Report> for Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,7 +62,11 @@ fn hear(channel: &Channel) -> Result<Executed> {
         }
     }
     match (executed, failed) {
-        (Some((pid, pidfd)), None) => Ok(Executed { pid, pidfd, console }),
+        (Some((pid, pidfd)), None) => Ok(Executed {
+            pid,
+            pidfd,
+            console,
+        }),
         (executed, failed) => {
             if let Some((_, pidfd)) = executed {
                 drop(pidfd.wait());
@@ -93,7 +97,14 @@ fn guide(
     close_all_except(&kept)?;
     program.identity.adjust_oom()?;
     place.enter(channel)?;
-    let mut kinds = vec![Kind::Mount, Kind::Net, Kind::Pid, Kind::Ipc, Kind::Uts, Kind::Cgroup];
+    let mut kinds = vec![
+        Kind::Mount,
+        Kind::Net,
+        Kind::Pid,
+        Kind::Ipc,
+        Kind::Uts,
+        Kind::Cgroup,
+    ];
     if running.namespaces == Namespaces::OwnUser {
         kinds.push(Kind::User);
     }

@@ -16,21 +16,28 @@ impl Confinement {
     pub(crate) fn new(spec: &Seccomp) -> Result<Self> {
         let mut flags = LoadFlags::NONE;
         for name in &spec.flags {
-            let flag = LoadFlags::parse(name).ok_or_else(|| Error::unsupported("load filter of system calls with", name))?;
+            let flag = LoadFlags::parse(name)
+                .ok_or_else(|| Error::unsupported("load filter of system calls with", name))?;
             // A process has one thread when it is loaded.
             if flag != LoadFlags::TSYNC {
                 flags = flags.with(flag);
             }
         }
         if !spec.listener_path.is_empty() {
-            return Err(Error::unsupported("notify of system calls", &spec.listener_path));
+            return Err(Error::unsupported(
+                "notify of system calls",
+                &spec.listener_path,
+            ));
         }
         let profile = Profile {
             default: action(spec.default_action, spec.default_errno_ret)?,
             architectures: spec.architectures.iter().filter_map(|&a| arch(a)).collect(),
             rules: spec.syscalls.iter().map(rule).collect::<Result<_>>()?,
         };
-        Ok(Self { filter: profile.compile()?, flags })
+        Ok(Self {
+            filter: profile.compile()?,
+            flags,
+        })
     }
 
     pub(crate) fn load(&self) -> Result<()> {
@@ -48,7 +55,8 @@ fn rule(syscall: &Syscall) -> Result<Rule> {
 }
 
 fn arg(arg: &Arg) -> Result<seccomp::Arg> {
-    let index = u8::try_from(arg.index).map_err(|_| Error::invalid("compare argument", arg.index.to_string()))?;
+    let index = u8::try_from(arg.index)
+        .map_err(|_| Error::invalid("compare argument", arg.index.to_string()))?;
     Ok(seccomp::Arg {
         index,
         value: arg.value,
@@ -69,7 +77,8 @@ fn action(action: Action, number: Option<u32>) -> Result<seccomp::Action> {
     /// EPERM, where no number is given.
     const DEFAULT: u32 = 1;
     let number = number.unwrap_or(DEFAULT);
-    let number = u16::try_from(number).map_err(|_| Error::invalid("answer system call with error", number.to_string()))?;
+    let number = u16::try_from(number)
+        .map_err(|_| Error::invalid("answer system call with error", number.to_string()))?;
     Ok(match action {
         Action::Kill | Action::KillThread => seccomp::Action::KillThread,
         Action::KillProcess => seccomp::Action::KillProcess,

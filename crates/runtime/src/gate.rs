@@ -47,13 +47,17 @@ pub(crate) fn wait(gate: &Gate, starter: &mut Starter) -> Result<()> {
         Gate::Socket(socket) => socket,
     };
     let client = loop {
-        let Some(mut client) = accept(socket)? else { continue };
+        let Some(mut client) = accept(socket)? else {
+            continue;
+        };
         let mut byte = [0];
         if client.read_exact(&mut byte).is_ok() && byte == [START] {
             break client;
         }
     };
-    let Starter::Maker(channel) = starter else { return Ok(()) };
+    let Starter::Maker(channel) = starter else {
+        return Ok(());
+    };
     let channel = channel.try_clone()?;
     *starter = Starter::Client(client, channel);
     Ok(())
@@ -73,12 +77,18 @@ fn accept(socket: &OwnedFd) -> Result<Option<UnixStream>> {
 /// Its program can't be executed, or its first process ended.
 pub fn release(socket: OwnedFd) -> Result<()> {
     let mut stream = UnixStream::from(socket);
-    stream.write_all(&[START]).map_err(Error::at("start", "container"))?;
+    stream
+        .write_all(&[START])
+        .map_err(Error::at("start", "container"))?;
     let mut report = Vec::new();
     match stream.read_to_end(&mut report) {
         Ok(0) => Ok(()),
         Ok(_) => Err(channel::failure(&report)
             .unwrap_or_else(|| Error::io("start", "container", Errno::PROTO))),
-        Err(_) => Err(Error::new(Kind::NotRunning, "start", "container: its first process ended")),
+        Err(_) => Err(Error::new(
+            Kind::NotRunning,
+            "start",
+            "container: its first process ended",
+        )),
     }
 }

@@ -57,10 +57,18 @@ impl Identity {
         Ok(Self {
             uid: checked(user.uid)?,
             gid: checked(user.gid)?,
-            groups: user.additional_gids.iter().map(|&g| checked(g)).collect::<Result<_>>()?,
+            groups: user
+                .additional_gids
+                .iter()
+                .map(|&g| checked(g))
+                .collect::<Result<_>>()?,
             sets: process.capabilities.as_ref().map(sets).unwrap_or_default(),
             no_new_privileges: process.no_new_privileges,
-            limits: process.rlimits.iter().map(|l| limit(&l.kind, l.soft, l.hard)).collect::<Result<_>>()?,
+            limits: process
+                .rlimits
+                .iter()
+                .map(|l| limit(&l.kind, l.soft, l.hard))
+                .collect::<Result<_>>()?,
             oom_score_adj: process.oom_score_adj,
             apparmor: process.apparmor_profile.clone(),
             selinux: process.selinux_label.clone(),
@@ -74,7 +82,9 @@ impl Identity {
 
     /// Tells the kernel how gladly to kill this process. Through the host's procfs: before the container's mounts.
     pub(crate) fn adjust_oom(&self) -> Result<()> {
-        let Some(value) = self.oom_score_adj else { return Ok(()) };
+        let Some(value) = self.oom_score_adj else {
+            return Ok(());
+        };
         let at = |e| Error::io("adjust", "oom score", e);
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let file = openat(CWD, "/proc/self/oom_score_adj", flags, Mode::empty()).map_err(at)?;
@@ -92,7 +102,10 @@ impl Identity {
             apply_limit(resource, limit)?;
         }
         let at = |what: &'static str| move |e: Errno| Error::io("set", what, e);
-        let held = thread::capabilities(None).map_err(at("capabilities"))?.permitted.bits();
+        let held = thread::capabilities(None)
+            .map_err(at("capabilities"))?
+            .permitted
+            .bits();
         drop_bounding(self.sets.bounding)?;
         thread::set_keep_capabilities(true).map_err(at("capabilities"))?;
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
@@ -111,7 +124,8 @@ impl Identity {
         sets.with(admin & held).apply()?;
         thread::clear_ambient_capability_set().map_err(at("ambient capabilities"))?;
         for one in CapabilitySet::from_bits_retain(sets.ambient).iter() {
-            thread::configure_capability_in_ambient_set(one, true).map_err(at("ambient capabilities"))?;
+            thread::configure_capability_in_ambient_set(one, true)
+                .map_err(at("ambient capabilities"))?;
         }
         thread::set_keep_capabilities(false).map_err(at("capabilities"))?;
         if self.no_new_privileges {
@@ -122,11 +136,20 @@ impl Identity {
 
     /// Loads the filter, and lets go of what that needed.
     pub(crate) fn confine(&self) -> Result<()> {
-        let Some(filter) = &self.filter else { return Ok(()) };
-        let held = thread::capabilities(None).map_err(Error::at("read", "capabilities"))?.permitted.bits();
+        let Some(filter) = &self.filter else {
+            return Ok(());
+        };
+        let held = thread::capabilities(None)
+            .map_err(Error::at("read", "capabilities"))?
+            .permitted
+            .bits();
         let sets = self.sets.within(held);
         filter.load()?;
-        if self.no_new_privileges { Ok(()) } else { sets.apply() }
+        if self.no_new_privileges {
+            Ok(())
+        } else {
+            sets.apply()
+        }
     }
 
     /// Has the program begin with its label. A label that can't be had is an error (CVE-2025-65105): the module is not active,
@@ -135,7 +158,9 @@ impl Identity {
         if self.apparmor.is_empty() && self.selinux.is_empty() {
             return Ok(());
         }
-        let proc = kernel::mount::FsContext::new("proc")?.create()?.mount(kernel::mount::Attr::empty())?;
+        let proc = kernel::mount::FsContext::new("proc")?
+            .create()?
+            .mount(kernel::mount::Attr::empty())?;
         let set = |path: &str, value: &str| sysctl::write(proc.as_fd(), path, value.as_bytes());
         if !self.apparmor.is_empty() {
             let value = format!("exec {}", self.apparmor);
@@ -148,7 +173,8 @@ impl Identity {
         }
         if !self.selinux.is_empty() {
             let me = rustix::process::getpid().as_raw_nonzero();
-            set(&format!("{me}/attr/exec"), &self.selinux).map_err(Error::at("apply SELinux label", &self.selinux))?;
+            set(&format!("{me}/attr/exec"), &self.selinux)
+                .map_err(Error::at("apply SELinux label", &self.selinux))?;
         }
         Ok(())
     }
@@ -166,7 +192,10 @@ fn checked(id: u32) -> Result<u32> {
 pub(crate) fn sets(names: &Capabilities) -> Sets {
     let mask = |names: &[String]| {
         let known = |name: &String| CapabilitySet::from_name(name.strip_prefix("CAP_")?);
-        names.iter().filter_map(known).fold(0, |mask, one| mask | one.bits())
+        names
+            .iter()
+            .filter_map(known)
+            .fold(0, |mask, one| mask | one.bits())
     };
     Sets {
         bounding: mask(&names.bounding),
@@ -215,7 +244,8 @@ fn drop_bounding(kept: u64) -> Result<()> {
         if kept & (1 << bit) != 0 {
             continue;
         }
-        match thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << bit)) {
+        match thread::remove_capability_from_bounding_set(CapabilitySet::from_bits_retain(1 << bit))
+        {
             Ok(()) => {}
             // Past the last one that the kernel has.
             Err(Errno::INVAL) => break,
@@ -255,7 +285,13 @@ fn apply_limit(resource: Resource, wanted: Limit) -> Result<()> {
     let value = |v: u64| (v != u64::MAX).then_some(v);
     let set = |limit: Limit| {
         let Limit { soft, hard } = limit;
-        setrlimit(resource, Rlimit { current: value(soft), maximum: value(hard) })
+        setrlimit(
+            resource,
+            Rlimit {
+                current: value(soft),
+                maximum: value(hard),
+            },
+        )
     };
     let result = match set(wanted) {
         Err(Errno::PERM) => {
@@ -270,3 +306,6 @@ fn apply_limit(resource: Resource, wanted: Limit) -> Result<()> {
     };
     result.map_err(|e| Error::io("limit", format!("{resource:?}"), e))
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,12 @@ pub(crate) fn main(config: &Config<'_>, plan: &Plan, place: &Place<'_>, channel:
     exit_now(error.exit_code())
 }
 
-fn run(config: &Config<'_>, plan: &Plan, place: &Place<'_>, starter: &mut Starter) -> Result<Infallible> {
+fn run(
+    config: &Config<'_>,
+    plan: &Plan,
+    place: &Place<'_>,
+    starter: &mut Starter,
+) -> Result<Infallible> {
     shed(config, plan, place, starter.channel().as_fd().as_raw_fd())?;
     plan.program.identity.adjust_oom()?;
     for (kind, fd) in &plan.namespaces.joined {
@@ -35,10 +40,12 @@ fn run(config: &Config<'_>, plan: &Plan, place: &Place<'_>, starter: &mut Starte
     rustix::process::setsid().map_err(Error::at("lead", "session"))?;
     let console = build(config, plan, place, starter.channel())?;
     if !plan.hostname.is_empty() {
-        rustix::system::sethostname(plan.hostname.as_bytes()).map_err(Error::at("set hostname", &plan.hostname))?;
+        rustix::system::sethostname(plan.hostname.as_bytes())
+            .map_err(Error::at("set hostname", &plan.hostname))?;
     }
     if !plan.domainname.is_empty() {
-        rustix::system::setdomainname(plan.domainname.as_bytes()).map_err(Error::at("set domainname", &plan.domainname))?;
+        rustix::system::setdomainname(plan.domainname.as_bytes())
+            .map_err(Error::at("set domainname", &plan.domainname))?;
     }
     let uid = plan.program.identity.uid();
     match &console {
@@ -78,7 +85,12 @@ fn shed(config: &Config<'_>, plan: &Plan, place: &Place<'_>, channel: RawFd) -> 
 }
 
 /// Makes the container's world and moves into it.
-fn build(config: &Config<'_>, plan: &Plan, place: &Place<'_>, channel: &Channel) -> Result<Option<Console>> {
+fn build(
+    config: &Config<'_>,
+    plan: &Plan,
+    place: &Place<'_>,
+    channel: &Channel,
+) -> Result<Option<Console>> {
     if plan.namespaces.made.contains(&Kind::Net) {
         kernel::netlink::loopback_up()?;
     }
@@ -111,7 +123,8 @@ fn build(config: &Config<'_>, plan: &Plan, place: &Place<'_>, channel: &Channel)
         console.bind(&root)?;
     }
     let cwd = &plan.program.cwd;
-    root.create_dir_all(cwd, 0o755).map_err(|e| launch::lost(cwd, e.errno()))?;
+    root.create_dir_all(cwd, 0o755)
+        .map_err(|e| launch::lost(cwd, e.errno()))?;
     if !plan.sysctls.is_empty() {
         sysctl::apply(private_proc(made.proc.as_ref())?.as_fd(), &plan.sysctls)?;
     }
@@ -129,6 +142,8 @@ fn private_proc(made: Option<&OwnedFd>) -> Result<OwnedFd> {
     if let Some(proc) = made {
         return proc.try_clone().map_err(Error::at("duplicate", "procfs"));
     }
-    let proc = FsContext::new("proc")?.create()?.mount(Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NOEXEC)?;
+    let proc = FsContext::new("proc")?
+        .create()?
+        .mount(Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NOEXEC)?;
     Ok(proc.into_fd())
 }

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::ffi::CString;
 use std::os::fd::RawFd;
 
-
 use kernel::process::{close_on_exec_from, execute as become_program, set_parent_death_signal};
 use kernel::signal::SIGKILL;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
@@ -38,7 +37,10 @@ pub(crate) fn prepare(program: &Program, keyring: Keyring) -> Result<CString> {
 pub(crate) fn execute(program: &Program, path: &CString, preserved: u32) -> Result<Infallible> {
     close_on_exec_from(3 + preserved)?;
     program.identity.confine()?;
-    Err(refusal(path, become_program(path, &program.args, &program.env)))
+    Err(refusal(
+        path,
+        become_program(path, &program.args, &program.env),
+    ))
 }
 
 /// Has this process killed when the caller ends, and makes sure that it hasn't yet. After the last change of
@@ -68,7 +70,11 @@ fn enter_directory(path: &str) -> Result<(), Errno> {
     rustix::process::fchdir(&directory)?;
     let here = rustix::process::getcwd(Vec::new())?;
     // The kernel writes `(unreachable)` before a path that isn't below this process's root.
-    if here.to_bytes().starts_with(b"/") { Ok(()) } else { Err(Errno::NOENT) }
+    if here.to_bytes().starts_with(b"/") {
+        Ok(())
+    } else {
+        Err(Errno::NOENT)
+    }
 }
 
 pub(crate) fn lost(path: &str, error: Errno) -> Error {
@@ -79,7 +85,10 @@ pub(crate) fn lost(path: &str, error: Errno) -> Error {
         Errno::LOOP => (Kind::NotExecutable, "too many levels of symbolic links"),
         other => return Error::io("chdir to cwd", path, other),
     };
-    Error::message(kind, format!("chdir to cwd ({path:?}) set in config.json failed: {why}"))
+    Error::message(
+        kind,
+        format!("chdir to cwd ({path:?}) set in config.json failed: {why}"),
+    )
 }
 
 fn new_keyring() -> Result<()> {

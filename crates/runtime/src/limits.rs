@@ -9,7 +9,11 @@ use crate::error::{Error, Result};
 pub(crate) fn resources(spec: Option<&Resources>) -> Result<cgroup::Resources> {
     let nothing = Resources::default();
     let spec = spec.unwrap_or(&nothing);
-    if spec.network.as_ref().is_some_and(|n| n.class_id.is_some() || !n.priorities.is_empty()) {
+    if spec
+        .network
+        .as_ref()
+        .is_some_and(|n| n.class_id.is_some() || !n.priorities.is_empty())
+    {
         return Err(Error::unsupported("limit", "network classes"));
     }
     if !spec.rdma.is_empty() {
@@ -18,7 +22,11 @@ pub(crate) fn resources(spec: Option<&Resources>) -> Result<cgroup::Resources> {
     let mut limits = cgroup::Resources {
         pids_limit: spec.pids.as_ref().map(|p| p.limit),
         huge_pages: spec.hugepage_limits.iter().map(huge_pages).collect(),
-        unified: spec.unified.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        unified: spec
+            .unified
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
         devices: devices(&spec.devices)?,
         ..cgroup::Resources::default()
     };
@@ -49,7 +57,11 @@ pub(crate) fn resources(spec: Option<&Resources>) -> Result<cgroup::Resources> {
         for device in &io.weight_device {
             if let Some(weight) = device.weight {
                 let (major, minor) = (number(device.major)?, number(device.minor)?);
-                limits.io_weight_device.push(cgroup::WeightDevice { major, minor, weight });
+                limits.io_weight_device.push(cgroup::WeightDevice {
+                    major,
+                    minor,
+                    weight,
+                });
             }
         }
     }
@@ -66,7 +78,11 @@ fn huge_pages(limit: &runtime::HugepageLimit) -> HugePageLimit {
 fn throttles(devices: &[ThrottleDevice]) -> Result<Vec<Throttle>> {
     let throttle = |d: &ThrottleDevice| {
         let (major, minor) = (number(d.major)?, number(d.minor)?);
-        Ok(Throttle { major, minor, rate: d.rate })
+        Ok(Throttle {
+            major,
+            minor,
+            rate: d.rate,
+        })
     };
     devices.iter().map(throttle).collect()
 }
@@ -80,14 +96,19 @@ fn devices(rules: &[runtime::DeviceRule]) -> Result<Vec<DeviceRule>> {
     let mut all = Vec::with_capacity(rules.len() + 16);
     let defaults = spec::profile::device_rules();
     // Rules are read in order from "everything denied": what a list doesn't speak of is not allowed.
-    let begun = rules.first().is_some_and(|r| r.kind.is_none_or(|k| k == DeviceKind::All) && r.major.is_none());
+    let begun = rules
+        .first()
+        .is_some_and(|r| r.kind.is_none_or(|k| k == DeviceKind::All) && r.major.is_none());
     if !begun {
         all.push(DeviceRule::everything(Permit::Deny));
     }
     for rule in rules {
         all.push(device(rule)?);
     }
-    let open = all.iter().rev().find(|r| r.kind == cgroup::DeviceKind::All && r.major.is_none());
+    let open = all
+        .iter()
+        .rev()
+        .find(|r| r.kind == cgroup::DeviceKind::All && r.major.is_none());
     if open.is_none_or(|r| r.permit == Permit::Deny) {
         for rule in defaults.iter().filter(|r| r.allow) {
             all.push(device(rule)?);
@@ -98,17 +119,27 @@ fn devices(rules: &[runtime::DeviceRule]) -> Result<Vec<DeviceRule>> {
 
 fn device(rule: &runtime::DeviceRule) -> Result<DeviceRule> {
     let any = |n: Option<i64>| n.filter(|&n| n != -1).map(number).transpose();
-    let access = Access::parse(&rule.access).ok_or_else(|| Error::invalid("allow access to device:", &rule.access))?;
+    let access = Access::parse(&rule.access)
+        .ok_or_else(|| Error::invalid("allow access to device:", &rule.access))?;
     Ok(DeviceRule {
-        permit: if rule.allow { Permit::Allow } else { Permit::Deny },
+        permit: if rule.allow {
+            Permit::Allow
+        } else {
+            Permit::Deny
+        },
         kind: match rule.kind {
             None | Some(DeviceKind::All) => cgroup::DeviceKind::All,
             Some(DeviceKind::Block) => cgroup::DeviceKind::Block,
             Some(DeviceKind::Char) => cgroup::DeviceKind::Char,
-            Some(DeviceKind::Fifo) => return Err(Error::invalid("allow access to device of kind", "p")),
+            Some(DeviceKind::Fifo) => {
+                return Err(Error::invalid("allow access to device of kind", "p"));
+            }
         },
         major: any(rule.major)?,
         minor: any(rule.minor)?,
         access,
     })
 }
+
+#[cfg(test)]
+mod tests;

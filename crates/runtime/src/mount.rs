@@ -5,6 +5,8 @@ mod mask;
 mod options;
 mod plan;
 mod root;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use apply::{apply, bits};
 pub(crate) use mask::{Masks, read_only};

@@ -51,11 +51,21 @@ impl<'a> Making<'a> {
         let path = CgroupPath::parse(config.cgroup)?;
         let resources = spec.linux.as_ref().and_then(|l| l.resources.as_ref());
         let plan = Plan::new(&limits::resources(resources)?, layout)?;
-        let mut making = Self { layout, path, plan, group: None, unified: None };
+        let mut making = Self {
+            layout,
+            path,
+            plan,
+            group: None,
+            unified: None,
+        };
         match (layout.mode(), layout.unified()) {
-            (Mode::Unified, _) => making.group = Some(Cgroup::create(layout, &making.path, &making.plan)?),
+            (Mode::Unified, _) => {
+                making.group = Some(Cgroup::create(layout, &making.path, &making.plan)?)
+            }
             (Mode::Hybrid, Some(unified)) => {
-                let directory = unified.mount.join(making.path.to_string().trim_start_matches('/'));
+                let directory = unified
+                    .mount
+                    .join(making.path.to_string().trim_start_matches('/'));
                 making.unified = Some(directories(&directory)?);
             }
             _ => {}
@@ -72,7 +82,11 @@ impl<'a> Making<'a> {
     pub(crate) fn place(&self) -> Place<'_> {
         Place {
             directory: self.directory(),
-            tasks: if self.group.is_some() { Tasks::Open(Vec::new()) } else { Tasks::Awaited },
+            tasks: if self.group.is_some() {
+                Tasks::Open(Vec::new())
+            } else {
+                Tasks::Awaited
+            },
             path: self.path.clone(),
         }
     }
@@ -104,7 +118,14 @@ impl<'a> Making<'a> {
 
 fn directories(path: &std::path::Path) -> Result<OwnedFd> {
     let shown = path.display().to_string();
-    let open = || openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Bits::empty());
+    let open = || {
+        openat(
+            CWD,
+            path,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Bits::empty(),
+        )
+    };
     if let Ok(fd) = open() {
         return Ok(fd);
     }
@@ -158,33 +179,60 @@ impl<'a> Place<'a> {
     }
 
     /// Mounts the container's groups at `target`. `own`: it has a cgroup namespace of its own.
-    pub(crate) fn mount(&self, step: &Step, target: &OwnedFd, layout: &Layout, own: bool) -> Result<()> {
+    pub(crate) fn mount(
+        &self,
+        step: &Step,
+        target: &OwnedFd,
+        layout: &Layout,
+        own: bool,
+    ) -> Result<()> {
         let at = |e: kernel::Error| Error::io("mount cgroups at", &step.destination, e.source);
         let attr = bits(step.options.attr.set);
         if layout.mode() == Mode::Unified {
             let mount = match layout.unified() {
                 Some(unified) if !own => {
                     // A new mount from the host's namespace would reset the options of the hierarchy (nsdelegate).
-                    let mount = Mount::clone_tree(CWD, &unified.mount, Recursive::No).map_err(at)?;
-                    mount.set_attr(attr, bits(0), None, Recursive::No).map_err(at)?;
+                    let mount =
+                        Mount::clone_tree(CWD, &unified.mount, Recursive::No).map_err(at)?;
+                    mount
+                        .set_attr(attr, bits(0), None, Recursive::No)
+                        .map_err(at)?;
                     mount
                 }
-                _ => FsContext::new("cgroup2").and_then(FsContext::create).and_then(|fs| fs.mount(attr)).map_err(at)?,
+                _ => FsContext::new("cgroup2")
+                    .and_then(FsContext::create)
+                    .and_then(|fs| fs.mount(attr))
+                    .map_err(at)?,
             };
             return mount.attach(target, "").map_err(at);
         }
         let tmpfs = FsContext::new("tmpfs")
-            .and_then(|c| c.string("source", "cgroup").string("mode", "755").string("size", "64k").create())
+            .and_then(|c| {
+                c.string("source", "cgroup")
+                    .string("mode", "755")
+                    .string("size", "64k")
+                    .create()
+            })
             .and_then(|fs| fs.mount(bits(step.options.attr.set & !crate::mount::RDONLY)))
             .map_err(at)?;
         tmpfs.attach(target, "").map_err(at)?;
-        for hierarchy in layout.hierarchies.iter().filter(|h| h.version == Version::V1) {
-            let Some(name) = hierarchy.mount.file_name() else { continue };
+        for hierarchy in layout
+            .hierarchies
+            .iter()
+            .filter(|h| h.version == Version::V1)
+        {
+            let Some(name) = hierarchy.mount.file_name() else {
+                continue;
+            };
             let made = |e: Errno| Error::io("mount cgroups at", &step.destination, e);
             mkdirat(&tmpfs, name, Bits::from_raw_mode(0o755)).map_err(made)?;
-            let source = hierarchy.mount.join(self.path.to_string().trim_start_matches('/'));
+            let source = hierarchy
+                .mount
+                .join(self.path.to_string().trim_start_matches('/'));
             let mount = Mount::clone_tree(CWD, &source, Recursive::No).map_err(at)?;
-            mount.set_attr(attr, bits(0), None, Recursive::No).map_err(at)?;
+            mount
+                .set_attr(attr, bits(0), None, Recursive::No)
+                .map_err(at)?;
             mount.attach(&tmpfs, name).map_err(at)?;
             for controller in hierarchy.controllers.iter().map(|c| c.name(Version::V1)) {
                 if controller != name {
@@ -193,6 +241,8 @@ impl<'a> Place<'a> {
                 }
             }
         }
-        tmpfs.set_attr(attr, bits(0), None, Recursive::No).map_err(at)
+        tmpfs
+            .set_attr(attr, bits(0), None, Recursive::No)
+            .map_err(at)
     }
 }

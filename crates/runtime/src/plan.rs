@@ -59,10 +59,16 @@ impl Plan {
     pub(crate) fn new(spec: &Spec) -> Result<Self> {
         let nothing = Linux::default();
         let linux = spec.linux.as_ref().unwrap_or(&nothing);
-        let process = spec.process.as_ref().ok_or_else(|| Error::invalid("read", "process: there is none"))?;
+        let process = spec
+            .process
+            .as_ref()
+            .ok_or_else(|| Error::invalid("read", "process: there is none"))?;
         refuse_unsupported(spec, linux)?;
         let namespaces = Namespaces::new(linux)?;
-        for (name, text) in [("hostname", &spec.hostname), ("domainname", &spec.domainname)] {
+        for (name, text) in [
+            ("hostname", &spec.hostname),
+            ("domainname", &spec.domainname),
+        ] {
             if !text.is_empty() && !namespaces.is_own(Kind::Uts) {
                 return Err(Error::invalid("set without a UTS namespace:", name));
             }
@@ -87,9 +93,15 @@ impl Plan {
 impl Program {
     /// The same for a container's first process and for every other in it (R16).
     pub(crate) fn new(process: &Process, seccomp: Option<&spec::runtime::Seccomp>) -> Result<Self> {
-        let name = process.args.first().ok_or_else(|| Error::invalid("read", "process.args: there are none"))?;
+        let name = process
+            .args
+            .first()
+            .ok_or_else(|| Error::invalid("read", "process.args: there are none"))?;
         if !process.cwd.starts_with('/') || process.cwd.contains('\0') {
-            return Err(Error::invalid("start in a directory that is not absolute:", process.cwd.escape_default().to_string()));
+            return Err(Error::invalid(
+                "start in a directory that is not absolute:",
+                process.cwd.escape_default().to_string(),
+            ));
         }
         Ok(Self {
             name: name.clone(),
@@ -115,13 +127,18 @@ impl Namespaces {
                 (Kind::User, _) => return Err(Error::unsupported("make", "user namespace")),
                 (Kind::Cgroup | Kind::Time, "") => all.later.push(kind),
                 (_, "") => all.made.push(kind),
-                (Kind::Mount, path) => return Err(Error::unsupported("join mount namespace", path)),
+                (Kind::Mount, path) => {
+                    return Err(Error::unsupported("join mount namespace", path));
+                }
                 (Kind::Pid, path) => all.pid = Some(open(path)?),
                 (_, path) => all.joined.push((kind, open(path)?)),
             }
         }
         if !all.made.contains(&Kind::Mount) {
-            return Err(Error::invalid("make a container without a", "mount namespace"));
+            return Err(Error::invalid(
+                "make a container without a",
+                "mount namespace",
+            ));
         }
         Ok(all)
     }
@@ -155,7 +172,10 @@ fn kind(kind: NamespaceKind) -> Kind {
 
 /// What is asked for and not done is an error, never silently less.
 fn refuse_unsupported(spec: &Spec, linux: &Linux) -> Result<()> {
-    let hooks = spec.hooks.as_ref().is_some_and(|h| *h != spec::runtime::Hooks::default());
+    let hooks = spec
+        .hooks
+        .as_ref()
+        .is_some_and(|h| *h != spec::runtime::Hooks::default());
     let asked = [
         (hooks, "hooks"),
         (!linux.net_devices.is_empty(), "linux.netDevices"),
@@ -163,7 +183,10 @@ fn refuse_unsupported(spec: &Spec, linux: &Linux) -> Result<()> {
         (linux.memory_policy.is_some(), "linux.memoryPolicy"),
         (linux.personality.is_some(), "linux.personality"),
         (!linux.time_offsets.is_empty(), "linux.timeOffsets"),
-        (!linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty(), "linux.uidMappings"),
+        (
+            !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty(),
+            "linux.uidMappings",
+        ),
     ];
     match asked.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(Error::unsupported("apply", *what)),

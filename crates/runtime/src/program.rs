@@ -11,7 +11,10 @@ use crate::error::{Error, Kind, Result};
 pub(crate) fn strings(what: &'static str, texts: &[String]) -> Result<Vec<CString>> {
     texts
         .iter()
-        .map(|t| CString::new(t.as_str()).map_err(|_| Error::invalid(what, t.escape_default().to_string())))
+        .map(|t| {
+            CString::new(t.as_str())
+                .map_err(|_| Error::invalid(what, t.escape_default().to_string()))
+        })
         .collect()
 }
 
@@ -21,9 +24,18 @@ pub(crate) fn look_up(name: &str, env: &[String]) -> Result<CString> {
     if name.contains('/') {
         return match executable(name) {
             Ok(()) => path(name),
-            Err(Errno::NOENT) => refused(Kind::NotFound, &format!("stat {name}: no such file or directory")),
-            Err(Errno::NOTDIR) => refused(Kind::NotExecutable, &format!("stat {name}: not a directory")),
-            Err(Errno::LOOP) => refused(Kind::NotExecutable, &format!("stat {name}: too many levels of symbolic links")),
+            Err(Errno::NOENT) => refused(
+                Kind::NotFound,
+                &format!("stat {name}: no such file or directory"),
+            ),
+            Err(Errno::NOTDIR) => refused(
+                Kind::NotExecutable,
+                &format!("stat {name}: not a directory"),
+            ),
+            Err(Errno::LOOP) => refused(
+                Kind::NotExecutable,
+                &format!("stat {name}: too many levels of symbolic links"),
+            ),
             Err(_) => refused(Kind::NotExecutable, "permission denied"),
         };
     }
@@ -43,7 +55,8 @@ pub(crate) fn look_up(name: &str, env: &[String]) -> Result<CString> {
 }
 
 fn path(text: &str) -> Result<CString> {
-    CString::new(text).map_err(|_| Error::invalid("read program", text.escape_default().to_string()))
+    CString::new(text)
+        .map_err(|_| Error::invalid("read program", text.escape_default().to_string()))
 }
 
 fn executable(path: &str) -> rustix::io::Result<()> {
@@ -74,3 +87,6 @@ pub(crate) fn refusal(path: &CString, errno: Errno) -> Error {
     };
     Error::message(kind, format!("exec {path}: {why}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,9 @@ pub(crate) fn plan(asked: &BTreeMap<String, String>, spec: &Spec) -> Result<Vec<
     for (name, value) in asked {
         let refused = |why| Err(Error::invalid(why, name.escape_default().to_string()));
         let parts = parts(name);
-        let plain = |p: &&str| !p.is_empty() && *p != "." && *p != ".." && !p.contains(['\0', '\n', '+', '/']);
+        let plain = |p: &&str| {
+            !p.is_empty() && *p != "." && *p != ".." && !p.contains(['\0', '\n', '+', '/'])
+        };
         if parts.len() < 2 || !parts.iter().all(|p| plain(&p.as_str())) {
             return refused("read kernel parameter");
         }
@@ -67,7 +69,9 @@ pub(crate) fn plan(asked: &BTreeMap<String, String>, spec: &Spec) -> Result<Vec<
 /// `net.ipv4.conf.eth0/1.x` and `net/ipv4/conf/eth0.1/x` are one: whichever separator comes first is the separator, the other
 /// stands for itself swapped, as sysctl(8) has it.
 fn parts(name: &str) -> Vec<String> {
-    let slash = name.find(['.', '/']).is_some_and(|at| name.as_bytes()[at] == b'/');
+    let slash = name
+        .find(['.', '/'])
+        .is_some_and(|at| name.as_bytes()[at] == b'/');
     if slash {
         return name.split('/').map(str::to_owned).collect();
     }
@@ -78,15 +82,32 @@ fn parts(name: &str) -> Vec<String> {
 /// cover.
 pub(crate) fn apply(proc: BorrowedFd<'_>, settings: &[Setting]) -> Result<()> {
     for Setting { path, value } in settings {
-        write(proc, &format!("sys/{path}"), value.as_bytes()).map_err(Error::at("set kernel parameter", path))?;
+        write(proc, &format!("sys/{path}"), value.as_bytes())
+            .map_err(Error::at("set kernel parameter", path))?;
     }
     Ok(())
 }
 
 /// Writes to a file of a procfs, which must be just that: no link, nothing mounted over it.
 pub(crate) fn write(proc: BorrowedFd<'_>, path: &str, value: &[u8]) -> rustix::io::Result<()> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_SYMLINKS;
-    let file = rustix::fs::openat2(proc, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty(), resolve)?;
+    let resolve = ResolveFlags::BENEATH
+        | ResolveFlags::NO_XDEV
+        | ResolveFlags::NO_MAGICLINKS
+        | ResolveFlags::NO_SYMLINKS;
+    let file = rustix::fs::openat2(
+        proc,
+        path,
+        OFlags::WRONLY | OFlags::CLOEXEC,
+        Mode::empty(),
+        resolve,
+    )?;
     let written = rustix::io::write(&file, value)?;
-    if written == value.len() { Ok(()) } else { Err(rustix::io::Errno::IO) }
+    if written == value.len() {
+        Ok(())
+    } else {
+        Err(rustix::io::Errno::IO)
+    }
 }
+
+#[cfg(test)]
+mod tests;

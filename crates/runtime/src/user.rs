@@ -33,7 +33,9 @@ pub(crate) fn find(users: &Users, asked: &str, extra: &[u32]) -> Result<User> {
         Some(uid) => (uid, users.by_uid(uid)),
         None if name.is_empty() => (0, users.by_uid(0)),
         None => {
-            let entry = users.by_name(name).ok_or_else(|| unknown("user", name, "passwd"))?;
+            let entry = users
+                .by_name(name)
+                .ok_or_else(|| unknown("user", name, "passwd"))?;
             (entry.uid, Some(entry))
         }
     };
@@ -41,11 +43,19 @@ pub(crate) fn find(users: &Users, asked: &str, extra: &[u32]) -> Result<User> {
     let (gid, member) = match number(group)? {
         Some(gid) => (gid, false),
         None if group.is_empty() => (own, true),
-        None => (users.group(group).ok_or_else(|| unknown("group", group, "group"))?, false),
+        None => (
+            users
+                .group(group)
+                .ok_or_else(|| unknown("group", group, "group"))?,
+            false,
+        ),
     };
     let mut all = vec![gid];
     // As Docker: who names a group gets that one only.
-    let listed = entry.as_ref().filter(|_| member).map(|e| users.groups_of(&e.name));
+    let listed = entry
+        .as_ref()
+        .filter(|_| member)
+        .map(|e| users.groups_of(&e.name));
     for &gid in listed.iter().flatten().chain(extra) {
         if !all.contains(&gid) {
             all.push(gid);
@@ -73,7 +83,10 @@ fn number(text: &str) -> Result<Option<u32>> {
     }
     match text.parse::<u32>() {
         Ok(number) if number != u32::MAX => Ok(Some(number)),
-        _ => Err(Error::message(Kind::UnknownUser, format!("uids and gids must be in range 0-{}", u32::MAX - 1))),
+        _ => Err(Error::message(
+            Kind::UnknownUser,
+            format!("uids and gids must be in range 0-{}", u32::MAX - 1),
+        )),
     }
 }
 

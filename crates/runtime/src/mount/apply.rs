@@ -62,14 +62,26 @@ impl Made {
 
 fn new(step: &Step, kind: &str, source: &str, label: &str, made: &mut Made) -> Result<Mount> {
     let named = |error: kernel::Error| {
-        let kernel::Error { subject, source, .. } = error;
-        Error::io("mount", format!("{subject} at {}", step.destination), source)
+        let kernel::Error {
+            subject, source, ..
+        } = error;
+        Error::io(
+            "mount",
+            format!("{subject} at {}", step.destination),
+            source,
+        )
     };
     if step.options.copy_up {
-        return Err(Error::unsupported("mount with tmpcopyup at", &step.destination));
+        return Err(Error::unsupported(
+            "mount with tmpcopyup at",
+            &step.destination,
+        ));
     }
     if step.options.id_map.is_some() {
-        return Err(Error::unsupported("map owners of mount at", &step.destination));
+        return Err(Error::unsupported(
+            "map owners of mount at",
+            &step.destination,
+        ));
     }
     let mut context = FsContext::new(kind).map_err(named)?;
     if !source.is_empty() {
@@ -92,7 +104,10 @@ fn new(step: &Step, kind: &str, source: &str, label: &str, made: &mut Made) -> R
     if sealed {
         change.set &= !attr::RDONLY;
     }
-    let mount = context.create().and_then(|fs| fs.mount(bits(change.set))).map_err(named)?;
+    let mount = context
+        .create()
+        .and_then(|fs| fs.mount(bits(change.set)))
+        .map_err(named)?;
     if sealed {
         made.sealed.push(mount.try_clone()?);
     }
@@ -107,14 +122,25 @@ fn bind(step: &Step, source: &str, depth: Depth) -> Result<Mount> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let fd = openat(CWD, source, flags, Mode::empty()).map_err(at)?;
     if step.place == Place::ProcRoot && !is_proc_root(&fd)? {
-        return Err(Error::invalid("mount over /proc what is not a procfs:", source));
+        return Err(Error::invalid(
+            "mount over /proc what is not a procfs:",
+            source,
+        ));
     }
     if step.options.id_map.is_some() {
-        return Err(Error::unsupported("map owners of mount at", &step.destination));
+        return Err(Error::unsupported(
+            "map owners of mount at",
+            &step.destination,
+        ));
     }
-    let mount = Mount::clone_tree(&fd, "", recursive(depth)).map_err(|e| Error::io("bind", source, e.source))?;
-    for (change, depth) in [(step.options.attr, Depth::One), (step.options.recursive, Depth::All)] {
-        set(&mount, change, depth).map_err(|e| Error::io("set attributes of mount at", &step.destination, e.source))?;
+    let mount = Mount::clone_tree(&fd, "", recursive(depth))
+        .map_err(|e| Error::io("bind", source, e.source))?;
+    for (change, depth) in [
+        (step.options.attr, Depth::One),
+        (step.options.recursive, Depth::All),
+    ] {
+        set(&mount, change, depth)
+            .map_err(|e| Error::io("set attributes of mount at", &step.destination, e.source))?;
     }
     Ok(mount)
 }
@@ -152,7 +178,11 @@ fn fixed(root: &RootDir, path: &str) -> Result<OwnedFd> {
     };
     let stat = fstat(&fd).map_err(Error::at("look at", path))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
-        return Err(Error::new(Kind::Invalid, "mount on what is not a directory:", path));
+        return Err(Error::new(
+            Kind::Invalid,
+            "mount on what is not a directory:",
+            path,
+        ));
     }
     Ok(fd)
 }

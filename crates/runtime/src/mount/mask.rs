@@ -26,19 +26,26 @@ impl Masks {
         let attr = Attr::MOUNT_ATTR_NOSUID | Attr::MOUNT_ATTR_NOEXEC;
         let mount = FsContext::new("tmpfs")?
             .string("source", "tmpfs")
-            .string("source", "tmpfs")
             .string("mode", "755")
             .string("size", "4k")
             .string("nr_inodes", "4")
             .create()?
             .mount(attr)?;
-        mkdirat(&mount, DIRECTORY, Mode::from_raw_mode(0o555)).map_err(Error::at("make", "mask"))?;
+        mkdirat(&mount, DIRECTORY, Mode::from_raw_mode(0o555))
+            .map_err(Error::at("make", "mask"))?;
         let null = makedev(1, 3);
-        let made = mknodat(&mount, FILE, FileType::CharacterDevice, Mode::from_raw_mode(0o666), null);
+        let made = mknodat(
+            &mount,
+            FILE,
+            FileType::CharacterDevice,
+            Mode::from_raw_mode(0o666),
+            null,
+        );
         if made == Err(Errno::PERM) {
             // In a user namespace nobody makes devices; an empty file that can't be written hides as well.
             let mode = Mode::from_raw_mode(0o444);
-            mknodat(&mount, FILE, FileType::RegularFile, mode, 0).map_err(Error::at("make", "mask"))?;
+            mknodat(&mount, FILE, FileType::RegularFile, mode, 0)
+                .map_err(Error::at("make", "mask"))?;
         } else {
             made.map_err(Error::at("make", "mask"))?;
         }
@@ -50,7 +57,9 @@ impl Masks {
     /// Covers each of `paths` that exists.
     pub(crate) fn apply(&self, root: &RootDir, paths: &[String]) -> Result<()> {
         for path in paths {
-            let Some(target) = existing(root, path)? else { continue };
+            let Some(target) = existing(root, path)? else {
+                continue;
+            };
             let stat = fstat(&target).map_err(Error::at("look at", path))?;
             let name = match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory => DIRECTORY,
@@ -71,7 +80,9 @@ impl Masks {
 /// Makes each of `paths` that exists read-only, with all that is mounted below.
 pub(crate) fn read_only(root: &RootDir, paths: &[String]) -> Result<()> {
     for path in paths {
-        let Some(target) = existing(root, path)? else { continue };
+        let Some(target) = existing(root, path)? else {
+            continue;
+        };
         let sealed = Mount::clone_tree(target.as_fd(), "", Recursive::Yes).and_then(|mount| {
             mount.set_attr(Attr::MOUNT_ATTR_RDONLY, Attr::empty(), None, Recursive::Yes)?;
             mount.attach(&target, "")

@@ -114,13 +114,19 @@ const PROPAGATIONS: &[(&str, Propagation)] = &[
 ];
 
 /// Options of mount(8) that mean nothing to the kernel.
-const IGNORED: &[&str] = &["defaults", "nofail", "auto", "noauto", "user", "nouser", "users", "group", "owner", "_netdev", "remount"];
+const IGNORED: &[&str] = &[
+    "defaults", "nofail", "auto", "noauto", "user", "nouser", "users", "group", "owner", "_netdev",
+    "remount",
+];
 
 pub(crate) fn parse(options: &[String]) -> Result<Options> {
     let mut parsed = Options::default();
     for option in options {
         if option.contains('\0') {
-            return Err(Error::invalid("read mount option", option.escape_default().to_string()));
+            return Err(Error::invalid(
+                "read mount option",
+                option.escape_default().to_string(),
+            ));
         }
         one(&mut parsed, option);
     }
@@ -160,5 +166,8 @@ fn flag(name: &str) -> Option<Flag> {
 
 /// The propagation called `name`, without the `r` of a recursive one.
 pub(crate) fn propagation(name: &str) -> Option<Propagation> {
-    PROPAGATIONS.iter().find(|(n, _)| *n == name).map(|(_, p)| *p)
+    PROPAGATIONS
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map(|(_, p)| *p)
 }

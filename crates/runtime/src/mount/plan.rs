@@ -90,13 +90,18 @@ pub(crate) fn plan(spec: &Spec) -> Result<Plan> {
 /// Cgroup mounts need the container's cgroups, which are made meanwhile: they come last where nothing is mounted in them.
 fn defer_cgroups(steps: &mut Vec<Step>) {
     let below = |outer: &str, inner: &str| {
-        inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/')) || inner == outer
+        inner
+            .strip_prefix(outer)
+            .is_some_and(|rest| rest.starts_with('/'))
+            || inner == outer
     };
     let Some(at) = steps.iter().position(|s| s.what == What::Cgroup) else {
         return;
     };
     let destination = clean(&steps[at].destination);
-    let free = steps[at + 1..].iter().all(|s| !below(&destination, &clean(&s.destination)));
+    let free = steps[at + 1..]
+        .iter()
+        .all(|s| !below(&destination, &clean(&s.destination)));
     if free {
         let step = steps.remove(at);
         steps.push(step);
@@ -104,16 +109,28 @@ fn defer_cgroups(steps: &mut Vec<Step>) {
 }
 
 fn step(mount: &Mount) -> Result<Step> {
-    let Mount { destination, kind, source, .. } = mount;
+    let Mount {
+        destination,
+        kind,
+        source,
+        ..
+    } = mount;
     if destination.is_empty() || destination.contains('\0') || source.contains('\0') {
-        return Err(Error::invalid("read mount", destination.escape_default().to_string()));
+        return Err(Error::invalid(
+            "read mount",
+            destination.escape_default().to_string(),
+        ));
     }
     let options = options::parse(&mount.options)?;
     let what = what(kind, source, &options)?;
     let cleaned = clean(destination);
     let place = place(&cleaned, &what)?;
-    if options.id_map.is_none() && !(mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty()) {
-        return Err(Error::invalid("mount with id mappings but no idmap option", destination));
+    if options.id_map.is_none() && !(mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty())
+    {
+        return Err(Error::invalid(
+            "mount with id mappings but no idmap option",
+            destination,
+        ));
     }
     if cleaned == "/" {
         return Err(Error::invalid("mount over the root", destination));
@@ -133,7 +150,10 @@ fn what(kind: &str, source: &str, options: &Options) -> Result<What> {
         if !source.starts_with('/') {
             return Err(Error::invalid("bind a path that is not absolute", source));
         }
-        return Ok(What::Bind { source: source.to_owned(), depth });
+        return Ok(What::Bind {
+            source: source.to_owned(),
+            depth,
+        });
     }
     match kind {
         "" => Err(Error::invalid("mount without a type", source)),
@@ -154,7 +174,9 @@ fn place(destination: &str, what: &What) -> Result<Place> {
             What::New { .. } | What::Cgroup => refused(),
         },
         "/dev" | "/sys" => Ok(Place::Fixed),
-        _ if PROC_FILES.contains(&destination) && matches!(what, What::Bind { .. }) => Ok(Place::ProcFile),
+        _ if PROC_FILES.contains(&destination) && matches!(what, What::Bind { .. }) => {
+            Ok(Place::ProcFile)
+        }
         _ if destination.starts_with("/proc/") => refused(),
         _ => Ok(Place::Free),
     }

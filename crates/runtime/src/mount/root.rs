@@ -34,19 +34,25 @@ pub(crate) struct RootPlan {
 
 impl RootPlan {
     pub(crate) fn new(spec: &Spec, mounts: &Plan) -> Result<Self> {
-        let asked = spec.linux.as_ref().map_or("", |l| l.rootfs_propagation.as_str());
+        let asked = spec
+            .linux
+            .as_ref()
+            .map_or("", |l| l.rootfs_propagation.as_str());
         let root = match asked {
             "" => None,
-            _ => Some(
-                named(asked).ok_or_else(|| Error::new(Kind::Invalid, "read propagation of the root:", asked))?,
-            ),
+            _ => Some(named(asked).ok_or_else(|| {
+                Error::new(Kind::Invalid, "read propagation of the root:", asked)
+            })?),
         };
         let bound = |wanted| {
             mounts.steps.iter().any(|s| {
-                matches!(s.what, What::Bind { .. }) && s.options.propagation.is_some_and(|(p, _)| p == wanted)
+                matches!(s.what, What::Bind { .. })
+                    && s.options.propagation.is_some_and(|(p, _)| p == wanted)
             })
         };
-        let host = if root.is_some_and(|(p, _)| p == Propagation::Shared) || bound(Propagation::Shared) {
+        let host = if root.is_some_and(|(p, _)| p == Propagation::Shared)
+            || bound(Propagation::Shared)
+        {
             None
         } else if root.is_some_and(|(p, _)| p == Propagation::Slave) || bound(Propagation::Slave) {
             Some(Propagation::Slave)
@@ -54,7 +60,11 @@ impl RootPlan {
             Some(Propagation::Private)
         };
         let readonly = spec.root.as_ref().is_some_and(|r| r.readonly);
-        Ok(Self { host, root, readonly })
+        Ok(Self {
+            host,
+            root,
+            readonly,
+        })
     }
 
     /// Cuts this mount namespace, a fresh copy of the host's, off from it.
@@ -107,7 +117,8 @@ fn named(text: &str) -> Option<(Propagation, Depth)> {
 fn from_path(path: &Path) -> Result<Mount> {
     let shown = path.display().to_string();
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let fd: OwnedFd = openat(CWD, path, flags, Mode::empty()).map_err(Error::at("open root", &shown))?;
+    let fd: OwnedFd =
+        openat(CWD, path, flags, Mode::empty()).map_err(Error::at("open root", &shown))?;
     Mount::clone_tree(&fd, "", Recursive::Yes).map_err(|e| Error::io("bind root", shown, e.source))
 }
 
@@ -115,6 +126,8 @@ fn from_mount(fd: BorrowedFd<'_>) -> Result<Mount> {
     if let Ok(clone) = Mount::clone_tree(fd, "", Recursive::Yes) {
         return Ok(clone);
     }
-    let fd = fd.try_clone_to_owned().map_err(Error::at("duplicate", "root"))?;
+    let fd = fd
+        .try_clone_to_owned()
+        .map_err(Error::at("duplicate", "root"))?;
     Ok(Mount::from_fd(fd))
 }

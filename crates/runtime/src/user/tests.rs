@@ -4,14 +4,19 @@ use super::find;
 
 fn users() -> Users {
     let passwd = "root:x:0:0:root:/root:/bin/sh\nweb:x:33:34::/srv:/bin/false\n0:x:5000:5000::/zero:\nrel:x:7:7::home:\n";
-    let group = "root:x:0:\nwheel:x:10:root\nwww:x:34:\nvideo:x:44:web\naudio:x:45:web,root\n1234:x:99:\n";
+    let group =
+        "root:x:0:\nwheel:x:10:root\nwww:x:34:\nvideo:x:44:web\naudio:x:45:web,root\n1234:x:99:\n";
     Users::from_bytes(passwd.into(), group.into())
 }
 
 #[track_caller]
 fn check(asked: &str, uid: u32, gid: u32, all: &[u32], home: &str) {
     let user = find(&users(), asked, &[]).unwrap();
-    assert_eq!((user.uid, user.gid, user.home.as_str()), (uid, gid, home), "{asked}");
+    assert_eq!(
+        (user.uid, user.gid, user.home.as_str()),
+        (uid, gid, home),
+        "{asked}"
+    );
     assert_eq!(user.additional_gids, all, "{asked}");
 }
 
@@ -40,12 +45,30 @@ fn digits_are_never_names() {
 #[test]
 fn what_is_not_there_is_named() {
     let error = |asked: &str| find(&users(), asked, &[]).unwrap_err().to_string();
-    assert_eq!(error("x"), "unable to find user x: no matching entries in passwd file");
-    assert_eq!(error("web:x"), "unable to find group x: no matching entries in group file");
-    assert_eq!(error("-1"), "unable to find user -1: no matching entries in passwd file");
-    assert_eq!(error("4294967295"), "uids and gids must be in range 0-4294967294");
-    assert_eq!(error("web:99999999999"), "uids and gids must be in range 0-4294967294");
-    assert_eq!(error("a\nb"), "unable to find user a\\nb: no matching entries in passwd file");
+    assert_eq!(
+        error("x"),
+        "unable to find user x: no matching entries in passwd file"
+    );
+    assert_eq!(
+        error("web:x"),
+        "unable to find group x: no matching entries in group file"
+    );
+    assert_eq!(
+        error("-1"),
+        "unable to find user -1: no matching entries in passwd file"
+    );
+    assert_eq!(
+        error("4294967295"),
+        "uids and gids must be in range 0-4294967294"
+    );
+    assert_eq!(
+        error("web:99999999999"),
+        "uids and gids must be in range 0-4294967294"
+    );
+    assert_eq!(
+        error("a\nb"),
+        "unable to find user a\\nb: no matching entries in passwd file"
+    );
 }
 
 #[test]
