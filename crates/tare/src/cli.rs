@@ -4,6 +4,8 @@
 //! matched against a table here. Flags come before a command's operands and what follows the image is the
 //! container's own, as Docker has it.
 
+mod help;
+
 use crate::commands::{self, Entry};
 use crate::error::{Error, Result};
 use crate::flag;
@@ -300,8 +302,7 @@ fn plural(count: usize) -> String {
 
 /// The page of `--help`.
 pub(crate) fn help_text(entry: &Entry, name: &str) -> String {
-    let mut grammar = grammar(entry).help_template("{options}");
-    let options = grammar.render_help().to_string();
+    let grammar = grammar(entry);
     let about = grammar
         .get_about()
         .map(ToString::to_string)
@@ -315,12 +316,11 @@ pub(crate) fn help_text(entry: &Entry, name: &str) -> String {
             .collect();
         text.push_str(&format!("\nAliases:\n  {}\n", paths.join(", ")));
     }
-    text.push_str(&format!("\nOptions:\n{}\n", options.trim_end()));
+    text.push_str(&format!("\nOptions:\n{}", help::options(&grammar)));
     text
 }
 
 /// The flags before the command, as `tare --help` lists them.
 pub(crate) fn global_options() -> String {
-    let mut grammar = base(Globals::augment_args(Command::new("tare"))).help_template("{options}");
-    grammar.render_help().to_string().trim_end().to_owned()
+    help::options(&base(Globals::augment_args(Command::new("tare"))))
 }

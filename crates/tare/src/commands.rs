@@ -260,7 +260,7 @@ pub(crate) fn overview() -> String {
         text.push_str(&format!("  {group:<11} {about}\n"));
     }
     text.push_str(&format!(
-        "\nGlobal Options:\n{}\n",
+        "\nGlobal Options:\n{}",
         crate::cli::global_options()
     ));
     text.push_str("\nRun 'tare COMMAND --help' for more information on a command.\n");

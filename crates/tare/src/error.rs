@@ -12,7 +12,10 @@ pub(crate) type Outcome = Result<u8>;
 pub(crate) const REFUSED: u8 = 125;
 
 /// Why a command failed.
-#[expect(clippy::error_impl_error, reason = "one error a crate, named by its module")]
+#[expect(
+    clippy::error_impl_error,
+    reason = "one error a crate, named by its module"
+)]
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub(crate) struct Error {

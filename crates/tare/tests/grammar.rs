@@ -144,10 +144,10 @@ Aliases:
   tare rm, tare container rm, tare container remove
 
 Options:
-  -f, --force    Force the removal of a running container (uses SIGKILL)
-  -l, --link     Remove the specified link
-  -v, --volumes  Remove anonymous volumes associated with the container
-      --help     Print usage
+  -f, --force     Force the removal of a running container (uses SIGKILL)
+      --help      Print usage
+  -l, --link      Remove the specified link
+  -v, --volumes   Remove anonymous volumes associated with the container
 ";
     assert_eq!(done.out, expected);
 }

@@ -11,11 +11,11 @@ pub(crate) struct Args {
     #[arg(
         short,
         long,
-        alias = "timeout",
+        alias = "time",
         value_name = "int",
         allow_hyphen_values = true
     )]
-    time: Option<i64>,
+    timeout: Option<i64>,
     #[arg(required = true, hide = true)]
     containers: Vec<String>,
 }
@@ -25,7 +25,7 @@ pub(crate) async fn run(args: Args, cx: &Cx) -> Outcome {
     cx.each(&args.containers, async |name| {
         client
             .containers()
-            .stop(name, args.signal.as_deref(), args.time)
+            .stop(name, args.signal.as_deref(), args.timeout)
             .await?;
         Ok(())
     })

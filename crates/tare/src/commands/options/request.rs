@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::flag::{self, Bind, MountKind, MountSpec};
 use crate::settings;
 use api::container::{
-    BindOptions, ContainerConfig, CreateRequest, Device, DeviceRequest, Healthcheck, HostConfig,
-    LogConfig, Mount, PortBinding, PortBindings, RestartPolicy, TmpfsOptions, Ulimit, VolumeDriver,
-    VolumeOptions, Words,
+    BindOptions, BlkioLimit, BlkioWeight, ContainerConfig, CreateRequest, Device, DeviceRequest,
+    Healthcheck, HostConfig, LogConfig, Mount, PortBinding, PortBindings, RestartPolicy,
+    TmpfsOptions, Ulimit, VolumeDriver, VolumeOptions, Words,
 };
 use api::network::{EndpointIpam, EndpointSettings};
 use api::{Empty, Labels};
@@ -358,6 +358,16 @@ fn limits(resources: &resources::Options, host: &mut HostConfig) {
     host.cpuset_mems = resources.cpuset_mems.clone().unwrap_or_default();
     host.pids_limit = resources.pids_limit;
     host.blkio_weight = resources.blkio_weight.unwrap_or_default();
+    let weight = |(path, weight): &(String, u64)| BlkioWeight {
+        path: path.clone(),
+        weight: u16::try_from(*weight).unwrap_or(u16::MAX),
+    };
+    let weights: Vec<BlkioWeight> = resources.blkio_weight_device.iter().map(weight).collect();
+    host.blkio_weight_device = list(&weights);
+    host.blkio_device_read_bps = rates(&resources.device_read_bps);
+    host.blkio_device_write_bps = rates(&resources.device_write_bps);
+    host.blkio_device_read_iops = rates(&resources.device_read_iops);
+    host.blkio_device_write_iops = rates(&resources.device_write_iops);
     let limit = |limit: &flag::Ulimit| Ulimit {
         name: limit.name.clone(),
         hard: limit.hard,
@@ -365,6 +375,15 @@ fn limits(resources: &resources::Options, host: &mut HostConfig) {
     };
     let ulimits: Vec<Ulimit> = resources.ulimit.iter().map(limit).collect();
     host.ulimits = list(&ulimits);
+}
+
+fn rates(rates: &[(String, u64)]) -> Option<Vec<BlkioLimit>> {
+    let limit = |(path, rate): &(String, u64)| BlkioLimit {
+        path: path.clone(),
+        rate: *rate,
+    };
+    let limits: Vec<BlkioLimit> = rates.iter().map(limit).collect();
+    list(&limits)
 }
 
 fn privileges(isolation: &isolation::Options, host: &mut HostConfig) -> Result<()> {

@@ -57,6 +57,58 @@ pub(crate) struct Options {
     /// Block IO (relative weight), between 10 and 1000, or 0 to disable (default 0)
     #[arg(long, value_name = "uint16")]
     pub(crate) blkio_weight: Option<u16>,
+    /// Block IO weight (relative device weight)
+    #[arg(long, value_name = "list", value_parser = device_weight)]
+    pub(crate) blkio_weight_device: Vec<(String, u64)>,
+    /// Limit read rate (bytes per second) from a device
+    #[arg(long, value_name = "list", value_parser = device_bytes)]
+    pub(crate) device_read_bps: Vec<(String, u64)>,
+    /// Limit write rate (bytes per second) to a device
+    #[arg(long, value_name = "list", value_parser = device_bytes)]
+    pub(crate) device_write_bps: Vec<(String, u64)>,
+    /// Limit read rate (IO per second) from a device
+    #[arg(long, value_name = "list", value_parser = device_count)]
+    pub(crate) device_read_iops: Vec<(String, u64)>,
+    /// Limit write rate (IO per second) to a device
+    #[arg(long, value_name = "list", value_parser = device_count)]
+    pub(crate) device_write_iops: Vec<(String, u64)>,
+}
+
+fn device_weight(text: &str) -> Result<(String, u64), String> {
+    let (device, weight) = device_count(text)?;
+    if weight != 0 && !(10..=1000).contains(&weight) {
+        return Err(format!(
+            "invalid weight for device: {text}; 0, or from 10 to 1000"
+        ));
+    }
+    Ok((device, weight))
+}
+
+fn device_bytes(text: &str) -> Result<(String, u64), String> {
+    let (device, rate) = device_and_value(text)?;
+    let rate = u64::try_from(flag::bytes(rate)?)
+        .map_err(|_| format!("invalid rate for device: {text}"))?;
+    Ok((device, rate))
+}
+
+fn device_count(text: &str) -> Result<(String, u64), String> {
+    let (device, rate) = device_and_value(text)?;
+    let rate = rate
+        .parse()
+        .map_err(|_| format!("invalid rate for device: {text}; a whole number"))?;
+    Ok((device, rate))
+}
+
+fn device_and_value(text: &str) -> Result<(String, &str), String> {
+    let (device, value) = text
+        .rsplit_once(':')
+        .ok_or_else(|| format!("bad format: {text}; expected DEVICE:VALUE"))?;
+    if !device.starts_with("/dev/") {
+        return Err(format!(
+            "bad format for device path: {device}; it must begin with /dev/"
+        ));
+    }
+    Ok((device.to_owned(), value))
 }
 
 fn oom_score(text: &str) -> Result<i64, String> {
