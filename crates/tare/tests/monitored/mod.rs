@@ -105,6 +105,15 @@ impl Bench {
 
     /// Starts a monitor.
     pub(crate) fn launch(&mut self, launch: &Launch) -> Ready {
+        self.try_launch(launch, None).unwrap()
+    }
+
+    /// Starts a monitor that may be killed at a fail point.
+    pub(crate) fn try_launch(
+        &mut self,
+        launch: &Launch,
+        failpoint: Option<&str>,
+    ) -> protocol::Result<Ready> {
         let document = kernel::memfd::sealed("launch", &launch.to_json().unwrap()).unwrap();
         let (ready, theirs) = std::io::pipe().unwrap();
         let root = File::open(self.root()).unwrap();
@@ -124,14 +133,12 @@ impl Bench {
             File::open(self.run_dir()).unwrap(),
             protocol::launch::RUN_DIR_FD,
         );
-        for name in ["TARE_FAILPOINT", "TARE_FAILPOINT_LOG"] {
-            if let Some(value) = std::env::var_os(name) {
-                spawn = spawn.env(name, value);
-            }
+        if let Some(point) = failpoint {
+            spawn = spawn.env("TARE_FAILPOINT", point);
         }
         spawn.setsid = true;
         self.monitors.push(spawn.start().unwrap());
-        Ready::receive(OwnedFd::from(ready)).unwrap()
+        Ready::receive(OwnedFd::from(ready))
     }
 
     /// Starts a monitor whose program must run.
@@ -205,13 +212,34 @@ impl Bench {
         }
     }
 
+    /// Waits for the end of a monitor that kills itself.
+    pub(crate) fn join_killed(&mut self) {
+        for monitor in self.monitors.drain(..) {
+            assert!(monitor.pidfd.wait_end(Duration::from_secs(10)).unwrap());
+            let status = monitor.wait().unwrap();
+            assert_eq!(status, kernel::process::ExitStatus::Signaled(6));
+        }
+    }
+
+    /// The processes in the container's cgroups.
+    pub(crate) fn processes(&self) -> Vec<String> {
+        let files = testkit::leak::cgroup_roots().into_iter();
+        let path = format!("{}/{}/cgroup.procs", self.parent, self.id);
+        files
+            .filter_map(|root| fs::read_to_string(root.join(path.trim_start_matches('/'))).ok())
+            .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+
     /// The monitor that was started last.
     pub(crate) fn monitor(&self) -> &Child {
         self.monitors.last().unwrap()
     }
 
     pub(crate) fn log(&self) -> Vec<Record> {
-        let mut reader = Reader::open(self.open_container_dir(), None).unwrap();
+        let Ok(mut reader) = Reader::open(self.open_container_dir(), None) else {
+            return Vec::new();
+        };
         std::iter::from_fn(|| reader.read().unwrap()).collect()
     }
 
