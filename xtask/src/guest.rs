@@ -96,7 +96,11 @@ pub(crate) fn test() -> Result<()> {
     let binaries = binaries.parent().context("xtask has no directory")?;
     let mut files = Vec::new();
     for name in ["tare", "tare-monitor", "tare-runtime"] {
-        files.push((binaries.join(name), format!("/opt/tare/bin/{name}")));
+        let binary = binaries.join(name);
+        // Tests of the package that makes them name them by the path that they were built at.
+        let built_at = binary.to_str().context("path is not UTF-8")?.to_owned();
+        files.push((binary.clone(), built_at));
+        files.push((binary, format!("/opt/tare/bin/{name}")));
     }
     for name in ["busybox.tar", "busybox-root.tar", "debian-root.tar"] {
         files.push((images::fixture(name), format!("/opt/tare/fixtures/{name}")));
@@ -144,6 +148,7 @@ const FOR_THE_GUEST: &[&str] = &[
     "crates/store",
     "crates/runtime",
     "crates/monitor",
+    "crates/tare",
     "tests/e2e",
 ];
 

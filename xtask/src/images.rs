@@ -16,7 +16,7 @@ use crate::shell;
 use crate::tree::{Tree, place};
 
 /// Counted up whenever this file makes another tree of the same packages.
-const RECIPE: &str = "2";
+const RECIPE: &str = "3";
 
 /// What Debian calls essential, without what only boots a machine, and what a person in a shell expects.
 const DEBIAN: &[&str] = &[
@@ -288,6 +288,23 @@ fn configure(tree: &mut Tree) -> Result<()> {
     tree.chown("etc/shadow", (0, 42));
     let group = String::from_utf8(tree.bytes("etc/group")?.to_vec())?;
     tree.file("etc/group", 0o644, group.replace(":*:", ":x:"));
+    for dir in [
+        "media",
+        "mnt",
+        "opt",
+        "srv",
+        "usr/local",
+        "usr/local/bin",
+        "usr/local/sbin",
+        "var/opt",
+    ] {
+        tree.dir(dir, 0o755);
+    }
+    tree.dir("var/mail", 0o2775);
+    tree.chown("var/mail", (0, 8));
+    tree.symlink("var/run", "/run");
+    tree.symlink("var/lock", "/run/lock");
+    tree.dir("run/lock", 0o1777);
     tree.dir("etc/alternatives", 0o755);
     for (name, target) in [
         ("awk", "/usr/bin/mawk"),
