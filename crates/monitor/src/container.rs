@@ -54,6 +54,7 @@ impl Made {
     ) -> Result<Self> {
         let root = RootDir::from_fd(root);
         let process = launch.spec.process.get_or_insert_default();
+        process.oom_score_adj = process.oom_score_adj.or(launch.oom_score_adj);
         become_user(process, launch.user.as_deref(), &root)?;
         let created = runtime::create(&Config {
             spec: &launch.spec,
@@ -117,7 +118,7 @@ impl Container {
     pub(crate) fn exec(&self, wanted: &protocol::Process, stdio: Stdio) -> Result<Executed> {
         let mut launch = Launch::read(&self.document).during("read launch")?;
         let base = launch.spec.process.take().unwrap_or_default();
-        let mut process = replaced(base, wanted);
+        let mut process = replaced(base, launch.oom_score_adj, wanted);
         if let Some(root) = &self.root {
             let user = wanted.user.as_deref().or(launch.user.as_deref());
             become_user(&mut process, user, root)?;
@@ -201,7 +202,7 @@ fn seccomp(spec: &Spec) -> Option<&spec::runtime::Seccomp> {
 }
 
 /// An exec's process: the container's own, with its limits, filters and profile, but for what was asked.
-fn replaced(base: Process, wanted: &protocol::Process) -> Process {
+fn replaced(base: Process, score: Option<i32>, wanted: &protocol::Process) -> Process {
     Process {
         terminal: wanted.tty,
         console_size: None,
@@ -209,7 +210,7 @@ fn replaced(base: Process, wanted: &protocol::Process) -> Process {
         env: wanted.env.clone(),
         cwd: wanted.cwd.clone().unwrap_or(base.cwd),
         // The monitor's own is another, and would be inherited.
-        oom_score_adj: base.oom_score_adj.or(Some(0)),
+        oom_score_adj: base.oom_score_adj.or(score).or(Some(0)),
         ..base
     }
 }

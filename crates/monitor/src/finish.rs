@@ -20,6 +20,10 @@ use crate::streams::Got;
 /// How long output is waited for that somebody outside the container can still write: normally all writers have died with the
 /// container's first process, and the end comes at once.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+/// A container that lived no longer may have ended before its launcher could promise to remove it (unix nanoseconds).
+const YOUTH: u64 = 1_000_000_000;
+/// How long that launcher has to remove it by itself.
+const HEAD_START: Duration = Duration::from_millis(300);
 /// How long a killed exec may take to end.
 const LAST_BREATH: Duration = Duration::from_secs(2);
 
@@ -166,6 +170,17 @@ impl Monitor {
         }
         self.feed();
         if self.orders.auto_remove && !promised {
+            let young = record.finished_at.saturating_sub(record.started_at) < YOUTH;
+            let now = Instant::now();
+            self.remove_at = Some(if young { now + HEAD_START } else { now });
+        }
+    }
+
+    /// Has the container removed when that is due and nobody has done it.
+    pub(crate) fn remove_if_due(&mut self) {
+        let due = self.remove_at.take_if(|at| *at <= Instant::now());
+        let gone = || rustix::fs::fstat(&self.container_dir).is_ok_and(|stat| stat.st_nlink == 0);
+        if due.is_some() && !gone() {
             drop(self.remove_container());
         }
     }
@@ -186,10 +201,11 @@ impl Monitor {
         Ok(())
     }
 
-    /// Whether somebody is still to be told, and has not had enough time.
+    /// Whether the container is still to be removed, or somebody to be told who has not had enough time.
     pub(crate) fn is_needed(&self) -> bool {
         let time = self.patience.is_none_or(|end| Instant::now() < end);
-        time && self.clients.iter().any(crate::client::Client::is_busy)
+        let busy = time && self.clients.iter().any(crate::client::Client::is_busy);
+        busy || self.remove_at.is_some()
     }
 }
 

@@ -126,11 +126,11 @@ impl Monitor {
         let position = match from {
             From::Now => Some(end),
             From::Start => None,
-            From::Position(position) => Some(position),
+            From::Position(position) => Some(position.min(end)),
         };
         let reader = Reader::of(self.output.writer(), position);
         let mut reader = reader.map_err(|e| (Refusal::Conflict, e.to_string()))?;
-        if reader.position() > end || !reader.is_at_record().unwrap_or(false) {
+        if !reader.is_at_record().unwrap_or(false) {
             return Err((
                 Refusal::Invalid,
                 "no record begins at that position".to_owned(),

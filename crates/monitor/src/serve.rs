@@ -82,6 +82,8 @@ pub(crate) struct Monitor {
     pub(crate) patience: Option<Instant>,
     /// When the container has lived for a while.
     settle_at: Option<Instant>,
+    /// When the container is to be removed.
+    pub(crate) remove_at: Option<Instant>,
     next_client: Number,
     accept_after: Option<Instant>,
     rested: bool,
@@ -121,6 +123,7 @@ impl Monitor {
             execs: Execs::default(),
             ended: None,
             patience: None,
+            remove_at: None,
             settle_at: Some(Instant::now() + INFANCY),
             next_client: 1,
             accept_after: None,
@@ -151,6 +154,7 @@ impl Monitor {
             }
             self.feed();
             self.dismiss();
+            self.remove_if_due();
         }
     }
 
@@ -242,10 +246,15 @@ impl Monitor {
 
     fn timeout(&self, now: Instant) -> Option<Timespec> {
         let silence = (!self.rested).then(|| now + SILENCE);
-        let next = [self.patience, self.accept_after, self.settle_at, silence]
-            .into_iter()
-            .flatten()
-            .min()?;
+        let settle = self.settle_at.filter(|_| self.ended.is_none());
+        let times = [
+            self.patience,
+            self.accept_after,
+            self.remove_at,
+            settle,
+            silence,
+        ];
+        let next = times.into_iter().flatten().min()?;
         Timespec::try_from(next.saturating_duration_since(now)).ok()
     }
 

@@ -70,6 +70,9 @@ pub struct Launch {
     /// The signal that asks the program to end, 15 if nothing else was said. The monitor keeps it for whoever asks.
     #[serde(default)]
     pub stop_signal: Option<i32>,
+    /// How much the kernel prefers to kill the container's processes, -1000 to 1000, if the specification doesn't say.
+    #[serde(default)]
+    pub oom_score_adj: Option<i32>,
 }
 
 /// How much log is kept.

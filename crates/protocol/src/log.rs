@@ -27,5 +27,5 @@ mod writer;
 pub use reader::{Part, Reader};
 pub use record::{Header, MAX_PAYLOAD, Record, Stream, encode};
 pub use segments::{Position, Segments};
-pub use tail::{Tail, tail};
+pub use tail::{Tail, end, tail};
 pub use writer::Writer;

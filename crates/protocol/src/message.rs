@@ -79,7 +79,7 @@ pub enum From {
     Now,
     /// With the oldest record there is.
     Start,
-    /// With the record at this position.
+    /// With the record at this position; if that is past the log's end, with what comes next.
     Position(Position),
 }
 

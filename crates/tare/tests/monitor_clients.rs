@@ -53,21 +53,25 @@ fn a_reader_begins_where_it_wants() {
         offset: 27,
     };
     let (second, _) = bench.attach(From::Position(second));
-    for wrong in [(1, 3), (1, 1000), (7, 0)] {
-        let position = Position {
-            segment: wrong.0,
-            offset: wrong.1,
-        };
-        let request = Request::Attach {
-            from: From::Position(position),
-            stdin: false,
-        };
-        let refused = bench.connect().call(&request, &[]).unwrap_err();
-        assert_eq!(refused.kind, Kind::Refused(Refusal::Invalid), "{wrong:?}");
-    }
+    let past = Position {
+        segment: 7,
+        offset: 3,
+    };
+    let (past, _) = bench.attach(From::Position(past));
+    let inside = Position {
+        segment: 1,
+        offset: 3,
+    };
+    let request = Request::Attach {
+        from: From::Position(inside),
+        stdin: false,
+    };
+    let refused = bench.connect().call(&request, &[]).unwrap_err();
+    assert_eq!(refused.kind, Kind::Refused(Refusal::Invalid));
     stdin.unwrap().write_all(b"after\n").unwrap();
     assert_eq!(bench.wait().code, 0);
     assert_eq!(text_of(&now.read_all(), Stream::Stdout), "after\n");
+    assert_eq!(text_of(&past.read_all(), Stream::Stdout), "after\n");
     assert_eq!(
         text_of(&start.read_all(), Stream::Stdout),
         "before\nafter\n"

@@ -269,6 +269,16 @@ fn the_command_that_removes_runs_unless_somebody_promised() {
         exec: None,
     };
 
+    // Its launcher saw its end before it could promise, and removes it.
+    let mut brief = launch.clone();
+    brief.spec.process.as_mut().unwrap().args = vec!["true".to_owned()];
+    bench.start(&brief);
+    bench.wait();
+    std::fs::remove_dir_all(bench.container_dir()).unwrap();
+    bench.join();
+    assert!(!marker.exists());
+    std::fs::create_dir(bench.container_dir()).unwrap();
+
     bench.start(&launch);
     let mut waiter = bench.connect();
     waiter.send(&Request::Wait { remove: true }, &[]).unwrap();

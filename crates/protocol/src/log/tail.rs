@@ -68,6 +68,22 @@ pub fn tail(container_dir: impl AsFd, lines: u64) -> Result<Tail> {
     Ok(search.finish())
 }
 
+/// Where the next record of the log in `container_dir` will be: after the last whole one.
+///
+/// # Errors
+/// There is no log directory, or it can't be read.
+pub fn end(container_dir: impl AsFd) -> Result<Position> {
+    let segments = Segments::open(container_dir)?;
+    let Some(segment) = segments.list()?.last().copied() else {
+        return Ok(START);
+    };
+    let Some(file) = segments.read(segment)? else {
+        return Ok(START);
+    };
+    let offset = Backwards::new(file)?.offset;
+    Ok(Position { segment, offset })
+}
+
 const START: Position = Position {
     segment: Segments::FIRST,
     offset: 0,

@@ -164,6 +164,7 @@ fn every_torn_end_is_ignored_and_overwritten() {
         assert_eq!(read_all(&mut reader).len(), 1, "cut at {cut}");
         assert_eq!(reader.position().offset, good);
         assert_eq!(tail(&dir, 1).unwrap().from.offset, 0, "cut at {cut}");
+        assert_eq!(end(&dir).unwrap(), reader.position(), "cut at {cut}");
         let mut writer = Writer::open(&dir, ROOMY).unwrap();
         assert_eq!(writer.end().offset, good);
         writer.append(Stream::Stdout, 3, b"next\n").unwrap();

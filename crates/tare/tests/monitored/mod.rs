@@ -95,6 +95,7 @@ impl Bench {
             remove_env: std::collections::BTreeMap::new(),
             log: LogLimits::default(),
             stop_signal: None,
+            oom_score_adj: None,
         }
     }
 
