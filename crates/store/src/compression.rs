@@ -92,14 +92,16 @@ impl<'a> Plain<'a> {
     }
 
     fn check(&self) -> io::Result<()> {
-        let Limits { bytes, ratio, .. } = self.limits;
+        let Limits {
+            bytes, free, ratio, ..
+        } = self.limits;
         if self.given > bytes {
             return Err(
                 Error::limit(OP, "layer", format!("it is larger than {bytes} bytes")).into(),
             );
         }
         let compressed = !matches!(self.inner, Inner::Same(_));
-        if compressed && self.given > Limits::FREE && self.given / ratio > self.taken() {
+        if compressed && self.given > free && self.given / ratio > self.taken() {
             let why = format!("it becomes more than {ratio} times larger: this looks like a bomb");
             return Err(Error::limit(OP, "layer", why).into());
         }

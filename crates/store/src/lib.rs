@@ -9,6 +9,9 @@
 //!
 //! Read `tar.rs` (the reader), `layer/resolve.rs` (what a layer is), `erofs.rs` (how it is written), `mount.rs`.
 
+#[cfg(test)]
+#[path = "../tests/archive/mod.rs"]
+mod archive;
 mod blob;
 mod compression;
 mod draft;
@@ -27,6 +30,7 @@ mod unpack;
 pub use blob::BlobWriter;
 pub use error::{Error, Kind, Result};
 pub use limits::Limits;
+pub use mount::OverlayMode;
 pub use snapshot::{Access, Durability, IdMap, MountOptions, Mounted, Snapshot};
 pub use store::{Config, Format, Options, Store};
 pub use sweep::Swept;

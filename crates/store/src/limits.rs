@@ -17,15 +17,12 @@ pub struct Limits {
     pub sparse_map: u64,
     /// Bytes of a layer: of its tar, and of what it takes on disk.
     pub bytes: u64,
-    /// How many times larger than its compressed form a tar may be, beyond [`Limits::FREE`].
+    /// A tar up to this size may be as compressible as it likes.
+    pub free: u64,
+    /// How many times larger than its compressed form a tar may be beyond that.
     pub ratio: u64,
     /// Bytes that are remembered of all entries: names, attributes, maps.
     pub memory: u64,
-}
-
-impl Limits {
-    /// A tar up to this size may be as compressible as it likes.
-    pub const FREE: u64 = 1 << 30;
 }
 
 impl Default for Limits {
@@ -38,6 +35,7 @@ impl Default for Limits {
             xattrs: (64, 64 << 10),
             sparse_map: 1 << 20,
             bytes: 1 << 40,
+            free: 1 << 30,
             ratio: 100,
             memory: 1 << 30,
         }

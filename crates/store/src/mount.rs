@@ -27,7 +27,7 @@ const MAX_LAYERS: usize = 500;
 
 /// How the kernel is told the layers of an overlay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OverlayMode {
+pub enum OverlayMode {
     /// `lowerdir+` with descriptors.
     Descriptors,
     /// `lowerdir+` with paths.

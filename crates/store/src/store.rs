@@ -37,6 +37,8 @@ pub enum Format {
 pub struct Options {
     /// How new layers are kept; none for EROFS where it can be mounted, else directories.
     pub format: Option<Format>,
+    /// How the kernel is told the layers of an overlay; none for the best that it takes.
+    pub overlay: Option<OverlayMode>,
     /// Limits of what comes from outside.
     pub limits: Limits,
     /// Nanoseconds since 1970.
@@ -47,6 +49,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             format: None,
+            overlay: None,
             limits: Limits::default(),
             clock: now,
         }
@@ -89,7 +92,8 @@ impl Store {
     /// As [`Store::open`].
     pub fn open_with(config: Config, db: Db, options: Options) -> Result<Self> {
         let locks = Locks::new(&config.run);
-        let (format, overlay) = (OnceLock::new(), OnceLock::new());
+        let format = OnceLock::new();
+        let overlay = options.overlay.map_or_else(OnceLock::new, OnceLock::from);
         Ok(Self(Arc::new(Inner {
             config,
             options,

@@ -77,6 +77,7 @@ impl Archive {
 
     /// A header as it is, with the right checksum.
     pub fn raw(mut self, header: [u8; 512], content: &[u8]) -> Self {
+        self.flush_pax();
         self.push(header, content);
         self
     }

@@ -25,8 +25,15 @@ pub struct Place {
 
 impl Place {
     pub fn new(format: Format) -> Self {
+        Self::with(Options {
+            format: Some(format),
+            ..Options::default()
+        })
+    }
+
+    pub fn with(options: Options) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = open(directory.path(), format);
+        let store = open_with(directory.path(), options);
         Self {
             store,
             directory,
@@ -114,20 +121,22 @@ impl Place {
 }
 
 pub fn open(directory: &Path, format: Format) -> Store {
-    let config = Config {
-        root: directory.join("root"),
-        run: directory.join("run"),
-    };
-    let db = state::Db::open(&config.root.join("tare.db")).unwrap();
-    Store::open_with(
-        config,
-        db,
+    open_with(
+        directory,
         Options {
             format: Some(format),
             ..Options::default()
         },
     )
-    .unwrap()
+}
+
+fn open_with(directory: &Path, options: Options) -> Store {
+    let config = Config {
+        root: directory.join("root"),
+        run: directory.join("run"),
+    };
+    let db = state::Db::open(&config.root.join("tare.db")).unwrap();
+    Store::open_with(config, db, options).unwrap()
 }
 
 pub fn read(path: &Path) -> String {
