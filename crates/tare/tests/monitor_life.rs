@@ -298,3 +298,41 @@ fn the_command_that_removes_runs_unless_somebody_promised() {
         std::fs::read_to_string(&marker).is_ok_and(|text| text == "me\n")
     });
 }
+
+#[test]
+fn what_outlives_the_first_process_in_a_shared_pid_namespace_is_killed() {
+    let Some(_sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let mut bench = Bench::new();
+    let mut launch = bench.script("sleep 1000 & echo left; exit 6");
+    let linux = launch.spec.linux.as_mut().unwrap();
+    linux
+        .namespaces
+        .retain(|n| n.kind != spec::runtime::NamespaceKind::Pid);
+    bench.start(&launch);
+    let record = bench.wait();
+    assert_eq!((record.code, record.error.as_str()), (6, ""));
+    assert_eq!(bench.text(Stream::Stdout), "left\n");
+}
+
+#[test]
+fn want_of_memory_is_recorded() {
+    let Some(_sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let mut bench = Bench::new();
+    let mut launch = bench.command(&["dd", "if=/dev/zero", "of=/dev/null", "bs=200M", "count=1"]);
+    let resources = spec::runtime::Resources {
+        memory: Some(spec::runtime::Memory {
+            limit: Some(16 << 20),
+            ..spec::runtime::Memory::default()
+        }),
+        ..spec::runtime::Resources::default()
+    };
+    launch.spec.linux.as_mut().unwrap().resources = Some(resources);
+    bench.start(&launch);
+    let record = bench.wait();
+    assert_eq!((record.code, record.signal), (137, Some(9)));
+    assert!(record.oom_killed, "{record:?}");
+}
