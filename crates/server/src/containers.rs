@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use engine::container::{AttachRequest, RemoveRequest, StopRequest, WaitCondition, Waiting};
 use engine::log::{LogRequest, Record};
+use futures_util::future::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
@@ -196,16 +197,17 @@ pub(crate) async fn attach(
         .containers()
         .attach(&name, wanted.clone())
         .await?;
+    let tty = attached.tty;
     let program = Program {
-        tty: attached.tty,
         // A terminal has one stream.
-        stdout: wanted.stdout || (attached.tty && wanted.stderr),
+        stdout: wanted.stdout || (tty && wanted.stderr),
         stderr: wanted.stderr,
         output: hijack::records(attached.output),
         stdin: hijack::input(attached.stdin),
         keys,
     };
-    hijack.answer(speaks, Session::Program(program))
+    let program = async { Ok(program) }.boxed();
+    hijack.answer(speaks, Session { tty, program })
 }
 
 pub(crate) async fn logs(

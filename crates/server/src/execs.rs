@@ -5,7 +5,7 @@ use api::exec::{ExecConfig, ExecInspect, ExecStart, ProcessConfig};
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::IntoResponse as _;
-use engine::Kind;
+use futures_util::future::FutureExt as _;
 use http::StatusCode;
 
 use crate::body;
@@ -62,33 +62,30 @@ pub(crate) async fn start(
     }
     let hijack = Hijack::new(Request::from_parts(parts, Body::empty()))?;
     let known = execs.inspect(&id).await?;
-    let session = match execs.start(&id, request).await {
-        Ok(io) => {
-            let io = io.ok_or_else(|| Refusal::bad("the program has no streams"))?;
-            Session::Program(Program {
-                tty: io.tty,
-                stdout: known.config.attach_stdout || io.tty,
-                stderr: known.config.attach_stderr,
-                output: hijack::records(io.output),
-                stdin: hijack::input(io.stdin),
-                keys: Keys::parse(&known.config.detach_keys).map_err(Refusal::bad)?,
-            })
-        }
-        Err(error)
-            if matches!(
-                error.kind,
-                Kind::CommandNotFound | Kind::CommandNotExecutable
-            ) =>
-        {
-            let message = Refusal::from(error).message;
-            Session::Failed {
-                tty: known.config.tty,
-                message,
-            }
-        }
-        Err(error) => return Err(error.into()),
+    if known.running || known.exit_code.is_some() {
+        let text = format!("exec {id} has already been started");
+        return Err(Refusal::new(StatusCode::CONFLICT, text));
+    }
+    let config = known.config;
+    let keys = Keys::parse(&config.detach_keys).map_err(Refusal::bad)?;
+    let program = async move {
+        let io = execs.start(&id, request).await?;
+        let io = io.ok_or_else(|| Refusal::bad("the program has no streams"))?;
+        Ok(Program {
+            stdout: config.attach_stdout || io.tty,
+            stderr: config.attach_stderr,
+            output: hijack::records(io.output),
+            stdin: hijack::input(io.stdin),
+            keys,
+        })
     };
-    hijack.answer(speaks, session)
+    hijack.answer(
+        speaks,
+        Session {
+            tty: config.tty,
+            program: program.boxed(),
+        },
+    )
 }
 
 pub(crate) async fn inspect(State(app): State<App>, Path(id): Path<String>) -> Answer {

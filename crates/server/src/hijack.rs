@@ -7,6 +7,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use engine::container::StdinWriter;
 use engine::log::{Record, Records, Stream as Source};
+use futures_util::future::{BoxFuture, FutureExt as _};
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use http::{StatusCode, Version};
@@ -46,8 +47,6 @@ pub(crate) fn input(stdin: Option<StdinWriter>) -> Option<Input> {
 
 /// A program's streams, and what the client wants of them.
 pub(crate) struct Program {
-    /// Its bytes go as they are, not in frames.
-    pub(crate) tty: bool,
     pub(crate) stdout: bool,
     pub(crate) stderr: bool,
     pub(crate) output: Output,
@@ -57,22 +56,12 @@ pub(crate) struct Program {
 }
 
 /// What the client gets on the connection.
-pub(crate) enum Session {
-    Program(Program),
-    /// It could not be started; Docker says so here, not in a status.
-    Failed {
-        tty: bool,
-        message: String,
-    },
-}
-
-impl Session {
-    const fn tty(&self) -> bool {
-        match self {
-            Self::Program(program) => program.tty,
-            Self::Failed { tty, .. } => *tty,
-        }
-    }
+pub(crate) struct Session {
+    /// Its bytes go as they are, not in frames.
+    pub(crate) tty: bool,
+    /// Gives the program's streams, once the client has its answer: clients that read ahead (docker-py) lose what comes
+    /// together with it. A refusal is told in the stream, as Docker does.
+    pub(crate) program: BoxFuture<'static, Answer<Program>>,
 }
 
 /// The client's wish to take the connection over.
@@ -102,7 +91,7 @@ impl Hijack {
 
     /// The answer; the session follows it.
     pub(crate) fn answer(self, speaks: Speaks, session: Session) -> Answer {
-        let media = media_type(session.tty(), speaks);
+        let media = media_type(session.tty, speaks);
         let Some((upgrade, takeover)) = self.upgrade else {
             return Ok(without_upgrade(
                 media,
@@ -164,16 +153,15 @@ pub(crate) fn encode_error(message: &str, tty: bool) -> Bytes {
 }
 
 async fn run(reader: impl AsyncRead + Unpin, mut writer: Writer, session: Session) {
-    match session {
-        Session::Program(program) => {
-            let Program {
-                tty,
-                stdout,
-                stderr,
-                output,
-                stdin,
-                keys,
-            } = program;
+    let tty = session.tty;
+    match session.program.await {
+        Ok(Program {
+            stdout,
+            stderr,
+            output,
+            stdin,
+            keys,
+        }) => {
             let wanted = Wanted {
                 tty,
                 stdout,
@@ -185,9 +173,7 @@ async fn run(reader: impl AsyncRead + Unpin, mut writer: Writer, session: Sessio
                 () = receive(reader, stdin, keys) => {}
             }
         }
-        Session::Failed { tty, message } => {
-            drop(writer.write_all(&encode_error(&message, tty)).await);
-        }
+        Err(refusal) => drop(writer.write_all(&encode_error(&refusal.message, tty)).await),
     }
     drop(writer.shutdown().await);
 }
@@ -250,22 +236,23 @@ async fn receive(mut reader: impl AsyncRead + Unpin, stdin: Option<Input>, keys:
 
 /// For clients that do not ask for an upgrade: HTTP/1.0, so that the answer's body is bytes until the end, without chunks.
 fn without_upgrade(media: HeaderValue, session: Session, input: Body) -> Response {
-    let body = match session {
-        Session::Failed { tty, message } => Body::from(encode_error(&message, tty)),
-        Session::Program(program) => Body::from_stream(plain_output(program, input)),
-    };
-    let mut response = Response::new(body);
+    let tty = session.tty;
+    let output = session.program.map(move |program| match program {
+        Ok(program) => plain_output(tty, program, input).boxed(),
+        Err(refusal) => stream::iter([Ok(encode_error(&refusal.message, tty))]).boxed(),
+    });
+    let mut response = Response::new(Body::from_stream(output.flatten_stream()));
     *response.version_mut() = Version::HTTP_10;
     response.headers_mut().insert(CONTENT_TYPE, media);
     response
 }
 
 fn plain_output(
+    tty: bool,
     program: Program,
     input: Body,
 ) -> impl futures_core::Stream<Item = io::Result<Bytes>> {
     let Program {
-        tty,
         stdout,
         stderr,
         output,

@@ -5,9 +5,9 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
 use engine::Engine;
+use http::StatusCode;
 use http::header::{HeaderName, HeaderValue, ORIGIN, SERVER};
 use http::uri::{PathAndQuery, Uri};
-use http::{StatusCode, header};
 use jiff::Timestamp;
 use tower_service::Service as _;
 
@@ -120,29 +120,24 @@ fn admit(mut request: Request) -> Result<Request, Refusal> {
             "requests from web pages are refused",
         ));
     }
-    // Nothing behind this may see a protocol other than this one.
-    if request
-        .headers()
-        .get(header::EXPECT)
-        .is_some_and(|value| value != "100-continue")
-    {
-        return Err(Refusal::new(
-            StatusCode::EXPECTATION_FAILED,
-            "unknown expectation",
-        ));
-    }
     let (version, path) = api::version::split_path(request.uri().path());
-    let Some(version) = version else {
-        return Ok(request);
+    let version = version
+        .map(|version| version.check().map_err(Refusal::bad))
+        .transpose()?;
+    // Docker's client asks for a container named `/web` in this way.
+    let path = match path.strip_prefix("/containers//") {
+        Some(rest) => format!("/containers/{rest}"),
+        None => path.to_owned(),
     };
-    let version = version.check().map_err(Refusal::bad)?;
     let rest = match request.uri().query() {
         Some(query) => format!("{path}?{query}"),
-        None => path.to_owned(),
+        None => path,
     };
     let rest: PathAndQuery = rest.parse().map_err(|_| Refusal::page_not_found())?;
     *request.uri_mut() = Uri::from(rest);
-    request.extensions_mut().insert(Speaks(version));
+    if let Some(version) = version {
+        request.extensions_mut().insert(Speaks(version));
+    }
     Ok(request)
 }
 

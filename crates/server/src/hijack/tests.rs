@@ -47,17 +47,15 @@ fn program_router(tty: bool) -> (Router, mpsc::Receiver<Seen>) {
         let records = stream::unfold(records, async |mut records| {
             records.recv().await.map(|record| (record, records))
         });
-        Hijack::new(request)?.answer(
-            speaks,
-            Session::Program(Program {
-                tty,
-                stdout: true,
-                stderr: true,
-                output: records.boxed(),
-                stdin: Some(Box::new(stdin)),
-                keys: Keys::parse("").unwrap(),
-            }),
-        )
+        let program = Program {
+            stdout: true,
+            stderr: true,
+            output: records.boxed(),
+            stdin: Some(Box::new(stdin)),
+            keys: Keys::parse("").unwrap(),
+        };
+        let program = async { Ok(program) }.boxed();
+        Hijack::new(request)?.answer(speaks, Session { tty, program })
     };
     (
         Router::new().route("/v1.51/containers/x/attach", post(attach)),
@@ -227,5 +225,30 @@ async fn a_refusal_before_the_upgrade_is_an_ordinary_answer() {
             .unwrap_err();
         assert_eq!(error.status(), Some(404));
         assert_eq!(error.to_string(), "No such container: x");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_after_the_upgrade_is_told_in_the_stream() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = async |speaks: Speaks, request: Request| {
+        let program = async { Err(Refusal::bad("execute x")) }.boxed();
+        Hijack::new(request)?.answer(
+            speaks,
+            Session {
+                tty: false,
+                program,
+            },
+        )
+    };
+    let router = Router::new().route("/v1.51/containers/x/attach", post(start));
+    for client in clients(router, directory.path()).await {
+        let hijacked = client
+            .containers()
+            .attach("x", &AttachQuery::default())
+            .await
+            .unwrap();
+        let expected = stdcopy::frame(stdcopy::Stream::Stderr, b"execute x\r\n");
+        assert_eq!(read_all(hijacked.reader).await, expected);
     }
 }

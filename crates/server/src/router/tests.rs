@@ -1,5 +1,5 @@
 use axum::body::Body;
-use http::Method;
+use http::{Method, header};
 use http_body_util::BodyExt as _;
 
 use super::*;
@@ -10,6 +10,10 @@ fn front_router() -> Router {
         .route("/_ping", get(system::ping))
         .route(
             "/echo",
+            get(async |speaks: Speaks, request: Request| format!("{} {}", speaks.0, request.uri())),
+        )
+        .route(
+            "/containers/{name}/echo",
             get(async |speaks: Speaks, request: Request| format!("{} {}", speaks.0, request.uri())),
         )
         .route(
@@ -51,6 +55,10 @@ async fn versions_are_taken_from_the_path() {
     assert_eq!(echo("/v1.41/echo?a=b%20c").await, "1.41 /echo?a=b%20c");
     assert_eq!(echo("/echo").await, "1.51 /echo");
     assert_eq!(echo("http://host/v1.30/echo").await, "1.30 /echo");
+    assert_eq!(
+        echo("/v1.30/containers//web/echo?a").await,
+        "1.30 /containers/web/echo?a"
+    );
     let (status, text) = ask(get_request("/v1.12/echo"), "").await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(text.contains("client version 1.12 is too old"), "{text}");

@@ -86,3 +86,6 @@ pub(crate) fn images(params: &Params) -> Answer<ImageFilters> {
         since: first("since"),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,3 +112,6 @@ fn config(config: Config) -> wire::ImageConfig {
         shell: config.shell,
     }
 }
+
+#[cfg(test)]
+mod tests;
