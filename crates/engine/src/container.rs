@@ -1,22 +1,34 @@
 //! Containers: what was asked for, what is known, and everything that can be done with them.
 
+pub(crate) mod attach;
+pub(crate) mod check;
 mod config;
+mod create;
+pub(crate) mod list;
+pub(crate) mod lookup;
+pub(crate) mod merge;
+pub(crate) mod mounts;
+mod names;
+pub(crate) mod remove;
+mod start;
+mod stop;
+pub(crate) mod stored;
 mod view;
-
-use std::pin::Pin;
-use std::task::{Context, Poll};
+mod wait;
 
 use spec::ContainerId;
-use tokio::io::AsyncWrite;
 
+pub use crate::stdin::StdinWriter;
 pub use config::{
     BindOptions, Config, Device, Healthcheck, HostConfig, LogConfig, MountKind, MountRequest,
     PortBinding, RestartPolicy, TmpfsOptions, Ulimit, VolumeOptions,
 };
 pub use view::{Filters, Inspect, ListRequest, MountPoint, State, Status, Summary};
+pub use wait::Waiting;
 
 use crate::error::{Error, Kind, Result};
-use crate::log::{LogRequest, Logs, Records};
+use crate::link;
+use crate::log::{self, LogRequest, Logs, Records};
 use crate::open::Engine;
 
 /// A container to make.
@@ -61,20 +73,6 @@ pub struct Exit {
     pub error: Option<String>,
 }
 
-/// A wait that has begun: whatever happens from now on counts.
-#[derive(Debug)]
-pub struct Waiting {}
-
-impl Waiting {
-    /// Waits for it.
-    ///
-    /// # Errors
-    /// The container can't be watched any more.
-    pub async fn exit(self) -> Result<Exit> {
-        Err(Error::new(Kind::Unavailable, "wait"))
-    }
-}
-
 /// What to attach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AttachRequest {
@@ -101,29 +99,6 @@ pub struct Attached {
     pub output: Records,
     /// Its standard input, if asked for and if it has one.
     pub stdin: Option<StdinWriter>,
-}
-
-/// A program's standard input, or its terminal. Shutting it down ends the input where the container was made so
-/// (`stdin_once`); dropping it ends nothing.
-#[derive(Debug)]
-pub struct StdinWriter {}
-
-impl AsyncWrite for StdinWriter {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
 }
 
 /// How to stop a container.
@@ -160,8 +135,14 @@ impl Containers {
     /// # Errors
     /// No such image, the name is taken, or something asked for can't be done.
     pub async fn create(&self, request: CreateRequest) -> Result<Created> {
-        let _ = (&self.engine, request);
-        Err(Error::new(Kind::Unavailable, "create"))
+        // A new volume may have to be filled, which takes long.
+        let long = create::needs_time(&request);
+        let make = move |engine: &Engine| create::create(engine, request);
+        if long {
+            self.engine.long(make).await
+        } else {
+            self.engine.step(make).await
+        }
     }
 
     /// Starts a container: when it returns, its program has been executed.
@@ -170,8 +151,10 @@ impl Containers {
     /// No such container; [`Kind::NotModified`] if it runs; [`Kind::CommandNotFound`] and
     /// [`Kind::CommandNotExecutable`] for its program.
     pub async fn start(&self, name: &str) -> Result<()> {
-        let _ = name;
-        Err(Error::new(Kind::Unavailable, "start"))
+        let name = name.to_owned();
+        self.engine
+            .step(move |engine| start::start(engine, &name))
+            .await
     }
 
     /// Asks the program to end, kills it after the timeout.
@@ -179,8 +162,7 @@ impl Containers {
     /// # Errors
     /// No such container; [`Kind::NotModified`] if it does not run.
     pub async fn stop(&self, name: &str, request: StopRequest) -> Result<()> {
-        let _ = (name, request);
-        Err(Error::new(Kind::Unavailable, "stop"))
+        stop::stop(&self.engine, name, request).await
     }
 
     /// Stops a container and starts it again.
@@ -188,8 +170,10 @@ impl Containers {
     /// # Errors
     /// As [`Containers::stop`] and [`Containers::start`].
     pub async fn restart(&self, name: &str, request: StopRequest) -> Result<()> {
-        let _ = (name, request);
-        Err(Error::new(Kind::Unavailable, "restart"))
+        match self.stop(name, request).await {
+            Err(error) if error.kind != Kind::NotModified => Err(error),
+            _ => self.start(name).await,
+        }
     }
 
     /// Sends a signal (`KILL` if none) to the program; waits until a `KILL` has ended it.
@@ -197,8 +181,7 @@ impl Containers {
     /// # Errors
     /// No such container, no such signal, or it does not run.
     pub async fn kill(&self, name: &str, signal: Option<&str>) -> Result<()> {
-        let _ = (name, signal);
-        Err(Error::new(Kind::Unavailable, "kill"))
+        stop::kill(&self.engine, name, signal).await
     }
 
     /// Removes a container.
@@ -206,8 +189,7 @@ impl Containers {
     /// # Errors
     /// No such container, or it runs and `force` is not set.
     pub async fn remove(&self, name: &str, request: RemoveRequest) -> Result<()> {
-        let _ = (name, request);
-        Err(Error::new(Kind::Unavailable, "remove"))
+        remove::remove(&self.engine, name, request).await
     }
 
     /// All containers that match, newest first.
@@ -215,8 +197,9 @@ impl Containers {
     /// # Errors
     /// The database can't be read, or a filter names a container that does not exist.
     pub async fn list(&self, request: ListRequest) -> Result<Vec<Summary>> {
-        let _ = request;
-        Err(Error::new(Kind::Unavailable, "list"))
+        self.engine
+            .step(move |engine| list::list(&engine.0, &request))
+            .await
     }
 
     /// Everything about one container; with the size of its files if asked for, which reads all of them.
@@ -224,8 +207,10 @@ impl Containers {
     /// # Errors
     /// No such container.
     pub async fn inspect(&self, name: &str, size: bool) -> Result<Inspect> {
-        let _ = (name, size);
-        Err(Error::new(Kind::Unavailable, "inspect"))
+        let name = name.to_owned();
+        self.engine
+            .step(move |engine| list::inspect(&engine.0, &name, size))
+            .await
     }
 
     /// Begins to wait; [`Waiting::exit`] waits.
@@ -233,8 +218,7 @@ impl Containers {
     /// # Errors
     /// No such container.
     pub async fn wait(&self, name: &str, condition: WaitCondition) -> Result<Waiting> {
-        let _ = (name, condition);
-        Err(Error::new(Kind::Unavailable, "wait"))
+        wait::wait(&self.engine, name, condition).await
     }
 
     /// Attaches to its streams, also before it is started.
@@ -242,8 +226,10 @@ impl Containers {
     /// # Errors
     /// No such container.
     pub async fn attach(&self, name: &str, request: AttachRequest) -> Result<Attached> {
-        let _ = (name, request);
-        Err(Error::new(Kind::Unavailable, "attach"))
+        let name = name.to_owned();
+        self.engine
+            .step(move |engine| attach::attach(engine, &name, request))
+            .await
     }
 
     /// What it wrote.
@@ -251,8 +237,10 @@ impl Containers {
     /// # Errors
     /// No such container.
     pub async fn logs(&self, name: &str, request: LogRequest) -> Result<Logs> {
-        let _ = (name, request);
-        Err(Error::new(Kind::Unavailable, "logs"))
+        let name = name.to_owned();
+        self.engine
+            .step(move |engine| log::open(engine, &name, &request))
+            .await
     }
 
     /// Gives its terminal another size.
@@ -260,16 +248,23 @@ impl Containers {
     /// # Errors
     /// No such container, it does not run, or it has no terminal.
     pub async fn resize(&self, name: &str, rows: u16, columns: u16) -> Result<()> {
-        let _ = (name, rows, columns);
-        Err(Error::new(Kind::Unavailable, "resize"))
-    }
-
-    /// Removes a container that was made to go when it ends, if it has ended: what its monitor asks for when nobody waits.
-    ///
-    /// # Errors
-    /// The container can't be removed. One that is gone already is no error.
-    pub async fn remove_exited(&self, id: &ContainerId) -> Result<()> {
-        let _ = id;
-        Err(Error::new(Kind::Unavailable, "remove"))
+        let name = name.to_owned();
+        self.engine
+            .step(move |engine| {
+                let row = lookup::find(&engine.0, &name)?;
+                let request = protocol::Request::Resize {
+                    rows,
+                    cols: columns,
+                    exec: None,
+                };
+                match link::ask(&engine.0, &row.id, &request)? {
+                    Some(_) => Ok(()),
+                    None => Err(Error::conflict(format!(
+                        "Container {} is not running",
+                        row.id
+                    ))),
+                }
+            })
+            .await
     }
 }

@@ -91,6 +91,12 @@ impl Error {
         self
     }
 
+    /// Says what it was about, before what went wrong.
+    pub(crate) fn context(mut self, subject: &str) -> Self {
+        self.message = format!("{subject}: {}", self.message);
+        self
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -107,5 +113,104 @@ impl Error {
             next = cause.source();
         }
         text
+    }
+}
+
+impl From<state::Error> for Error {
+    fn from(error: state::Error) -> Self {
+        let kind = match error.kind {
+            state::Kind::Busy => Kind::Unavailable,
+            _ => Kind::Internal,
+        };
+        let hint = match error.kind {
+            state::Kind::Full => Some("free some space on the disk and try again"),
+            state::Kind::Busy => Some("another command works on it: try again"),
+            _ => None,
+        };
+        let mut own = Self::new(kind, error.to_string());
+        own.hint = hint.map(str::to_owned);
+        match error.into_source() {
+            Some(source) => own.because(source),
+            None => own,
+        }
+    }
+}
+
+impl From<kernel::Error> for Error {
+    fn from(error: kernel::Error) -> Self {
+        let source = std::io::Error::from(error.errno());
+        Self::internal(error.to_string(), source)
+    }
+}
+
+impl From<spec::Error> for Error {
+    fn from(error: spec::Error) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+impl From<protocol::Error> for Error {
+    fn from(error: protocol::Error) -> Self {
+        Self::internal("ask the container's monitor", error)
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        let kind = match error.kind {
+            store::Kind::Invalid | store::Kind::Limit => Kind::InvalidParameter,
+            store::Kind::NotFound => Kind::NotFound,
+            store::Kind::Busy => Kind::Conflict,
+            _ => Kind::Internal,
+        };
+        let full = error.kind == store::Kind::NoSpace;
+        let own = Self::new(kind, error.to_string()).because(Links::of(&error));
+        if full {
+            own.hint("free some space on the disk and try again")
+        } else {
+            own
+        }
+    }
+}
+
+/// The causes of an error whose message was taken, one after the other.
+#[derive(Debug)]
+struct Links {
+    message: String,
+    next: Option<Box<Links>>,
+}
+
+impl Links {
+    fn of(error: &dyn StdError) -> Self {
+        let mut messages = Vec::new();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            messages.push(cause.to_string());
+            next = cause.source();
+        }
+        let last = messages.pop().unwrap_or_default();
+        let mut links = Self {
+            message: last,
+            next: None,
+        };
+        for message in messages.into_iter().rev() {
+            links = Self {
+                message,
+                next: Some(Box::new(links)),
+            };
+        }
+        links
+    }
+}
+
+impl fmt::Display for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Links {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.next.as_deref().map(|next| next as _)
     }
 }

@@ -1,12 +1,23 @@
 //! Images: what containers are made from.
 
+mod archive;
+mod changes;
+pub(crate) mod garbage;
+mod import;
+mod intake;
+mod list;
+mod load;
+pub(crate) mod lookup;
+mod remove;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use spec::{DiffId, ImageId, Platform, Reference};
+use state::Durability;
 use tokio::io::AsyncRead;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::open::Engine;
 
 /// A root file system to make an image of.
@@ -138,8 +149,10 @@ impl Images {
         request: ImportRequest,
         tar: impl AsyncRead + Send + Unpin + 'static,
     ) -> Result<ImageId> {
-        let _ = (&self.engine, request, tar);
-        Err(Error::new(Kind::Unavailable, "import"))
+        intake::pour(&self.engine, tar, move |engine, tar| {
+            import::import(&engine.0, &request, tar)
+        })
+        .await
     }
 
     /// Takes images from an archive, as `docker save` or an OCI layout's tar has them, compressed or not.
@@ -147,8 +160,10 @@ impl Images {
     /// # Errors
     /// The archive is malformed or lacks something, or the disk is full.
     pub async fn load(&self, archive: impl AsyncRead + Send + Unpin + 'static) -> Result<Loaded> {
-        let _ = archive;
-        Err(Error::new(Kind::Unavailable, "load"))
+        intake::pour(&self.engine, archive, move |engine, archive| {
+            load::load(&engine.0, archive)
+        })
+        .await
     }
 
     /// All images that match, newest first.
@@ -156,8 +171,9 @@ impl Images {
     /// # Errors
     /// The database can't be read, or a filter names an image that does not exist.
     pub async fn list(&self, filters: ImageFilters) -> Result<Vec<ImageSummary>> {
-        let _ = filters;
-        Err(Error::new(Kind::Unavailable, "images"))
+        self.engine
+            .step(move |engine| list::list(&engine.0, &filters))
+            .await
     }
 
     /// Everything about one image.
@@ -165,8 +181,10 @@ impl Images {
     /// # Errors
     /// No such image.
     pub async fn inspect(&self, name: &str) -> Result<ImageInspect> {
-        let _ = name;
-        Err(Error::new(Kind::Unavailable, "image"))
+        let name = name.to_owned();
+        self.engine
+            .step(move |engine| list::inspect(&engine.0, &name))
+            .await
     }
 
     /// The steps in which it was made, newest first.
@@ -174,8 +192,10 @@ impl Images {
     /// # Errors
     /// No such image.
     pub async fn history(&self, name: &str) -> Result<Vec<HistoryEntry>> {
-        let _ = name;
-        Err(Error::new(Kind::Unavailable, "image"))
+        let name = name.to_owned();
+        self.engine
+            .step(move |engine| list::history(&engine.0, &name))
+            .await
     }
 
     /// Gives an image one more name.
@@ -183,8 +203,23 @@ impl Images {
     /// # Errors
     /// No such image, or the reference has a digest.
     pub async fn tag(&self, name: &str, target: &Reference) -> Result<()> {
-        let _ = (name, target);
-        Err(Error::new(Kind::Unavailable, "image"))
+        let (name, target) = (name.to_owned(), target.clone());
+        self.engine
+            .step(move |engine| {
+                let inner = &*engine.0;
+                let image = lookup::find(inner, &name)?;
+                if target.digest().is_some() {
+                    return Err(Error::invalid(
+                        "refusing to create a tag with a digest reference",
+                    ));
+                }
+                let now = inner.nanos();
+                inner.db.write_with(Durability::Full, |tx| {
+                    tx.set_tag(&target.to_string(), &image.row.id, now)
+                })?;
+                Ok(())
+            })
+            .await
     }
 
     /// Takes a name from an image, and with the last name the image itself.
@@ -192,7 +227,9 @@ impl Images {
     /// # Errors
     /// No such image, or a container uses it.
     pub async fn remove(&self, name: &str, request: ImageRemove) -> Result<Vec<Removed>> {
-        let _ = (name, request);
-        Err(Error::new(Kind::Unavailable, "image"))
+        let name = name.to_owned();
+        self.engine
+            .step(move |engine| remove::remove(&engine.0, &name, request))
+            .await
     }
 }

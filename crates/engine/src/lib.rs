@@ -7,13 +7,24 @@
 //! Read [`container`] first, then `bundle` (a container becomes a runtime spec: pure), then `launch` (it becomes a
 //! process), then `recovery`.
 
+mod bundle;
 pub mod container;
+mod disk;
 mod error;
 pub mod exec;
 pub mod image;
+mod launch;
+mod link;
 pub mod log;
+mod network_files;
 mod open;
+mod readiness;
+mod recovery;
+mod rootfs;
+mod soundness;
+mod stdin;
 pub mod system;
+mod truth;
 pub mod volume;
 
 pub use error::{Error, Kind, Result};

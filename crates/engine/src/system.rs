@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Error, Kind, Result};
-use crate::open::Engine;
+use crate::bundle::facts;
+use crate::error::Result;
+use crate::open::{Engine, Inner};
+use crate::soundness;
+use crate::truth;
 
 /// What the engine and its machine are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +74,10 @@ impl System {
     /// The kernel's release.
     #[must_use]
     pub fn kernel(&self) -> String {
-        rustix::system::uname().release().to_string_lossy().into_owned()
+        rustix::system::uname()
+            .release()
+            .to_string_lossy()
+            .into_owned()
     }
 
     /// What the engine and its machine are.
@@ -79,7 +85,7 @@ impl System {
     /// # Errors
     /// The database can't be read.
     pub async fn info(&self) -> Result<Info> {
-        Err(Error::new(Kind::Unavailable, "info"))
+        self.engine.step(|engine| info(&engine.0)).await
     }
 
     /// Compares what is on disk, in the kernel and in the database. Sound is empty.
@@ -87,6 +93,70 @@ impl System {
     /// # Errors
     /// Something can't be read at all.
     pub async fn check(&self) -> Result<Vec<Finding>> {
-        Err(Error::new(Kind::Unavailable, "check"))
+        self.engine.long(|engine| soundness::check(&engine.0)).await
     }
+}
+
+/// The database's name for the installation's id.
+const ID: &str = "id";
+
+fn info(inner: &Inner) -> Result<Info> {
+    let (rows, images) = inner
+        .db
+        .read(|tx| Ok((tx.containers()?, tx.count_images()?)))?;
+    let mut running = 0;
+    for row in &rows {
+        running += u64::from(truth::look(inner, row)?.is_alive());
+    }
+    let containers = rows.len() as u64;
+    let uname = rustix::system::uname();
+    let text = |c: &std::ffi::CStr| c.to_string_lossy().into_owned();
+    let unified = facts::is_unified();
+    Ok(Info {
+        id: id(inner)?,
+        hostname: text(uname.nodename()),
+        version: inner.config.version.clone(),
+        containers,
+        running,
+        stopped: containers - running,
+        images,
+        os: "linux".to_owned(),
+        operating_system: operating_system(),
+        architecture: text(uname.machine()),
+        kernel: text(uname.release()),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
+        memory: memory(),
+        root: inner.config.paths.root.clone(),
+        cgroup_version: if unified { 2 } else { 1 },
+        warnings: Vec::new(),
+    })
+}
+
+fn id(inner: &Inner) -> Result<String> {
+    if let Some(id) = inner.db.read(|tx| tx.fact(ID))? {
+        return Ok(id);
+    }
+    let new = kernel::random::hex::<16>()?;
+    let id = inner.db.write(|tx| {
+        tx.add_fact(ID, &new)?;
+        tx.fact(ID)
+    })?;
+    Ok(id.unwrap_or(new))
+}
+
+fn operating_system() -> String {
+    let text = ["/etc/os-release", "/usr/lib/os-release"]
+        .into_iter()
+        .find_map(|path| std::fs::read_to_string(path).ok())
+        .unwrap_or_default();
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.map_or("Linux", |name| name.trim_matches('"'))
+        .to_owned()
+}
+
+fn memory() -> u64 {
+    let info = rustix::system::sysinfo();
+    u64::from(info.mem_unit).saturating_mul(info.totalram)
 }

@@ -82,6 +82,12 @@ impl From<rusqlite::Error> for Error {
 }
 
 impl Error {
+    /// Why it failed, for an error that takes this one's place.
+    #[must_use]
+    pub fn into_source(self) -> Option<Box<dyn std::error::Error + Send + Sync + 'static>> {
+        self.source
+    }
+
     pub(crate) fn from_code(error: &rusqlite::Error) -> Kind {
         kind_of(error)
     }

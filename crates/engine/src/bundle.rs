@@ -1,0 +1,217 @@
+//! A container as an OCI runtime specification: what was asked for, the image's word and Docker's defaults, put together.
+//!
+//! [`spec`] is pure: what it has to know of the host is passed in, and [`validate`] runs the same rules when a container is
+//! made, so that what starts is what was promised.
+
+mod capabilities;
+pub(crate) mod devices;
+pub(crate) mod facts;
+mod mounts;
+mod resources;
+mod seccomp;
+mod security;
+mod sysctls;
+#[cfg(test)]
+mod tests;
+mod ulimits;
+
+use std::path::Path;
+
+use spec::ContainerId;
+use spec::profile;
+use spec::runtime::{
+    ConsoleSize, Linux, Namespace, NamespaceKind, Process, Root, Spec, User, VERSION,
+};
+
+use crate::container::merge::environment;
+use crate::container::stored::Stored;
+use crate::error::{Error, Result};
+use devices::HostDevice;
+
+/// What a specification is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Input<'a> {
+    pub(crate) id: &'a ContainerId,
+    pub(crate) stored: &'a Stored,
+    /// The container's directory, with `hosts`, `hostname` and `resolv.conf`.
+    pub(crate) directory: &'a Path,
+    /// The directory of all volumes.
+    pub(crate) volumes: &'a Path,
+    pub(crate) facts: &'a Facts,
+    /// The devices that were asked for.
+    pub(crate) devices: &'a [HostDevice],
+}
+
+/// What a specification depends on beside the container.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// Whether the cgroup hierarchy is the unified one alone.
+    pub(crate) unified: bool,
+    /// The capabilities that the engine has itself: all that it can give.
+    pub(crate) capabilities: Vec<String>,
+    /// The host's name.
+    pub(crate) hostname: String,
+    /// Paths beside the fixed ones that must not be seen.
+    pub(crate) masked: Vec<String>,
+}
+
+/// Refuses, when a container is made, what could not be started.
+pub(crate) fn validate(stored: &Stored) -> Result<()> {
+    let host = &stored.host;
+    capabilities::check(&host.cap_add, &host.cap_drop)?;
+    let security = security::parse(&host.security_opt)?;
+    if let security::Filter::Profile(profile) = &security.filter {
+        seccomp::resolve(profile, &[])?;
+    }
+    sysctls::check(host)?;
+    ulimits::rlimits(&host.ulimits)?;
+    resources::device_rules(&host.device_cgroup_rules)?;
+    for device in &host.devices {
+        devices::permissions(device)?;
+    }
+    groups(&host.group_add)?;
+    if !stored.config.domainname.is_empty() || !stored.config.hostname.is_empty() {
+        if host.uts_mode == "host" {
+            return Err(Error::invalid(
+                "conflicting options: hostname and the UTS mode",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The container's runtime specification.
+pub(crate) fn spec(input: &Input<'_>) -> Result<Spec> {
+    let Stored { config, host, .. } = input.stored;
+    let own_uts = host.uts_mode != "host";
+    Ok(Spec {
+        oci_version: VERSION.to_owned(),
+        process: Some(process(input)?),
+        root: Some(Root {
+            path: String::new(),
+            readonly: host.readonly_rootfs,
+        }),
+        hostname: if own_uts {
+            hostname(input)
+        } else {
+            String::new()
+        },
+        domainname: if own_uts {
+            config.domainname.clone()
+        } else {
+            String::new()
+        },
+        mounts: mounts::mounts(input),
+        hooks: None,
+        annotations: host.annotations.clone(),
+        linux: Some(linux(input)?),
+    })
+}
+
+/// The name that the container has for itself.
+pub(crate) fn hostname(input: &Input<'_>) -> String {
+    let shared = input.stored.host.network_mode == "host" || input.stored.host.uts_mode == "host";
+    if input.stored.config.hostname.is_empty() && shared {
+        input.facts.hostname.clone()
+    } else {
+        input.stored.hostname(input.id)
+    }
+}
+
+fn process(input: &Input<'_>) -> Result<Process> {
+    let Stored {
+        config, host, args, ..
+    } = input.stored;
+    let caps = capabilities::of(host, &input.facts.capabilities);
+    let (rows, columns) = host.console_size;
+    let console = config.tty && rows > 0 && columns > 0;
+    Ok(Process {
+        terminal: config.tty,
+        console_size: console.then(|| ConsoleSize {
+            height: rows.into(),
+            width: columns.into(),
+        }),
+        user: User {
+            additional_gids: groups(&host.group_add)?,
+            ..User::default()
+        },
+        args: args.clone(),
+        env: environment(config, &hostname(input)),
+        cwd: if config.working_dir.is_empty() {
+            "/".to_owned()
+        } else {
+            config.working_dir.clone()
+        },
+        capabilities: Some(profile::capabilities(&caps, 0)),
+        rlimits: ulimits::rlimits(&host.ulimits)?,
+        no_new_privileges: security::parse(&host.security_opt)?.no_new_privileges,
+        oom_score_adj: i32::try_from(host.oom_score_adj).ok(),
+        ..Process::default()
+    })
+}
+
+fn groups(names: &[String]) -> Result<Vec<u32>> {
+    let number = |name: &String| {
+        name.parse::<u32>().map_err(|_| {
+            Error::unsupported(format!("group {name} can't be added by its name yet"))
+                .hint("use its number")
+        })
+    };
+    names.iter().map(number).collect()
+}
+
+fn linux(input: &Input<'_>) -> Result<Linux> {
+    let host = &input.stored.host;
+    let caps = capabilities::of(host, &input.facts.capabilities);
+    let filter = match security::parse(&host.security_opt)?.filter {
+        _ if host.privileged => None,
+        security::Filter::None => None,
+        security::Filter::Default => Some(profile::seccomp(&caps)),
+        security::Filter::Profile(text) => Some(seccomp::resolve(&text, &caps)?),
+    };
+    let paths = |own: &Option<Vec<String>>, default: Vec<String>| match own {
+        Some(own) => own.clone(),
+        None if host.privileged => Vec::new(),
+        None => default,
+    };
+    let mut masked = profile::MASKED_PATHS.map(str::to_owned).to_vec();
+    masked.extend(input.facts.masked.iter().cloned());
+    Ok(Linux {
+        sysctl: sysctls::sysctls(host),
+        resources: Some(resources::resources(host, input.devices)?),
+        namespaces: namespaces(input),
+        devices: input.devices.iter().map(HostDevice::node).collect(),
+        seccomp: filter,
+        rootfs_propagation: mounts::root_propagation(input.stored).to_owned(),
+        masked_paths: paths(&host.masked_paths, masked),
+        readonly_paths: paths(
+            &host.readonly_paths,
+            profile::READONLY_PATHS.map(str::to_owned).to_vec(),
+        ),
+        ..Linux::default()
+    })
+}
+
+fn namespaces(input: &Input<'_>) -> Vec<Namespace> {
+    let host = &input.stored.host;
+    let mut all = profile::namespaces();
+    all.retain(|n| match n.kind {
+        NamespaceKind::Network => host.network_mode != "host",
+        NamespaceKind::Pid => host.pid_mode != "host",
+        NamespaceKind::Ipc => host.ipc_mode != "host",
+        NamespaceKind::Uts => host.uts_mode != "host",
+        NamespaceKind::Mount
+        | NamespaceKind::User
+        | NamespaceKind::Cgroup
+        | NamespaceKind::Time => true,
+    });
+    let private = match host.cgroupns_mode.as_str() {
+        "private" => true,
+        "host" => false,
+        _ => input.facts.unified,
+    };
+    if private && !all.iter().any(|n| n.kind == NamespaceKind::Cgroup) {
+        all.push(Namespace::new(NamespaceKind::Cgroup));
+    }
+    all
+}

@@ -1,0 +1,231 @@
+//! What can't be done is refused here, in words that say so; nothing that was asked for is left out in silence. Pure.
+
+mod resources;
+#[cfg(test)]
+mod tests;
+
+use super::config::{Config, HostConfig};
+use crate::error::{Error, Result};
+
+/// What the checks have to know of the machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machine {
+    /// Processors.
+    pub(crate) cpus: usize,
+    /// Whether the cgroup hierarchy is the unified one alone.
+    pub(crate) unified: bool,
+}
+
+/// Refuses what is wrong or can't be done; gives warnings for what is not as was asked.
+pub(crate) fn check(
+    config: &Config,
+    host: &mut HostConfig,
+    machine: Machine,
+) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
+    program(config, &mut warnings)?;
+    network(config, host, &mut warnings)?;
+    namespaces(host)?;
+    life(host)?;
+    resources::check(host, machine)?;
+    Ok(warnings)
+}
+
+fn program(config: &Config, warnings: &mut Vec<String>) -> Result<()> {
+    for variable in &config.env {
+        if variable.is_empty() || variable.starts_with('=') || variable.contains('\0') {
+            return Err(Error::invalid(format!(
+                "invalid environment variable: {variable}"
+            )));
+        }
+    }
+    if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
+        return Err(Error::invalid(format!(
+            "the working directory '{}' is invalid, it needs to be an absolute path",
+            config.working_dir
+        )));
+    }
+    if config.hostname.len() > 64 || config.domainname.len() > 64 {
+        return Err(Error::invalid(
+            "invalid hostname or domainname: the kernel takes at most 64 bytes",
+        ));
+    }
+    if let Some(signal) = &config.stop_signal
+        && kernel::signal::parse(signal).is_none()
+    {
+        return Err(Error::invalid(format!("invalid signal: {signal}")));
+    }
+    let health = config.healthcheck.as_ref().map(|h| h.test.as_slice());
+    if health.is_some_and(|test| !test.is_empty() && test != ["NONE"]) {
+        warnings
+            .push("Health checks are not run yet: the container has no health status.".to_owned());
+    }
+    if !config.mac_address.is_empty() {
+        return Err(Error::unsupported(
+            "a MAC address needs a network of its own, which is not supported yet",
+        ));
+    }
+    Ok(())
+}
+
+fn network(config: &Config, host: &mut HostConfig, warnings: &mut Vec<String>) -> Result<()> {
+    let later = |what: &str| {
+        Error::unsupported(format!(
+            "{what} needs a network, which is not supported yet"
+        ))
+        .hint("use --network host to share the host's network")
+    };
+    if host.publish_all_ports || host.port_bindings.values().any(|b| !b.is_empty()) {
+        return Err(later("publishing ports"));
+    }
+    if !host.links.is_empty() {
+        return Err(later("linking containers"));
+    }
+    match host.network_mode.as_str() {
+        "none" | "host" => {}
+        "" | "default" => {
+            if !config.network_disabled {
+                warnings.push(
+                    "Networks are not supported yet: the container has no network (as with --network none). \
+                     Use --network none or --network host to choose."
+                        .to_owned(),
+                );
+            }
+            "none".clone_into(&mut host.network_mode);
+        }
+        other => {
+            return Err(Error::unsupported(format!(
+                "network {other} is not supported yet: only none and host are"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn namespaces(host: &HostConfig) -> Result<()> {
+    let choose = |what: &str, mode: &str, good: &[&str]| {
+        if good.contains(&mode) {
+            Ok(())
+        } else if mode.starts_with("container:") {
+            Err(Error::unsupported(format!(
+                "sharing the {what} namespace of another container ({mode}) is not supported yet"
+            )))
+        } else {
+            Err(Error::invalid(format!("invalid {what} mode: {mode}")))
+        }
+    };
+    choose("PID", &host.pid_mode, &["", "private", "host"])?;
+    choose(
+        "IPC",
+        &host.ipc_mode,
+        &["", "private", "shareable", "none", "host"],
+    )?;
+    choose("UTS", &host.uts_mode, &["", "private", "host"])?;
+    choose(
+        "cgroup namespace",
+        &host.cgroupns_mode,
+        &["", "private", "host"],
+    )?;
+    choose("user namespace", &host.userns_mode, &["", "host"])?;
+    Ok(())
+}
+
+fn life(host: &HostConfig) -> Result<()> {
+    if !matches!(host.restart_policy.name.as_str(), "" | "no") {
+        return Err(Error::unsupported(format!(
+            "restart policy {} is not supported yet: only \"no\" is",
+            host.restart_policy.name
+        )));
+    }
+    if host.init == Some(true) {
+        return Err(Error::unsupported(
+            "an init process (--init) is not supported yet",
+        ));
+    }
+    if !matches!(host.runtime.as_str(), "" | "tare") {
+        return Err(Error::invalid(format!(
+            "unknown or invalid runtime name: {}",
+            host.runtime
+        )));
+    }
+    if !matches!(host.isolation.as_str(), "" | "default") {
+        return Err(Error::invalid(format!(
+            "invalid isolation mode: {} is for Windows",
+            host.isolation
+        )));
+    }
+    if let Some(option) = host.storage_opt.keys().next() {
+        return Err(Error::unsupported(format!(
+            "storage option {option} is not supported"
+        )));
+    }
+    if !host.volumes_from.is_empty() {
+        return Err(Error::unsupported("--volumes-from is not supported yet"));
+    }
+    if !matches!(host.volume_driver.as_str(), "" | "local") {
+        return Err(Error::unsupported(format!(
+            "volume driver \"{}\" is not supported: only \"local\" is",
+            host.volume_driver
+        )));
+    }
+    log(host)
+}
+
+fn log(host: &HostConfig) -> Result<()> {
+    let log = &host.log_config;
+    match log.driver.as_str() {
+        "" | "json-file" | "local" => {}
+        other => {
+            return Err(Error::unsupported(format!(
+                "logging driver {other} is not supported: json-file and local are, and mean the engine's own log"
+            )));
+        }
+    }
+    for (option, value) in &log.options {
+        let good = match option.as_str() {
+            "max-size" => bytes(value).is_some_and(|n| n > 0),
+            "max-file" => value.parse::<u32>().is_ok_and(|n| n > 0),
+            _ => {
+                let driver = if log.driver.is_empty() {
+                    "json-file"
+                } else {
+                    &log.driver
+                };
+                return Err(Error::invalid(format!(
+                    "unknown log opt '{option}' for {driver} log driver"
+                )));
+            }
+        };
+        if !good {
+            return Err(Error::invalid(format!(
+                "invalid value for log opt {option}: '{value}'"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// `10m`, `1.5g`, `1024`: bytes in binary units.
+pub(crate) fn bytes(text: &str) -> Option<u64> {
+    let text = text.trim().to_ascii_lowercase();
+    let text = text
+        .strip_suffix("ib")
+        .or_else(|| text.strip_suffix('b'))
+        .unwrap_or(&text);
+    let (number, shift) = match text.chars().last()? {
+        'k' => (&text[..text.len() - 1], 10),
+        'm' => (&text[..text.len() - 1], 20),
+        'g' => (&text[..text.len() - 1], 30),
+        't' => (&text[..text.len() - 1], 40),
+        _ => (text, 0),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let unit = 1_u64 << shift;
+    let mut total = whole.parse::<u64>().ok()?.checked_mul(unit)?;
+    if !fraction.is_empty() {
+        let digits: u64 = fraction.get(..fraction.len().min(6))?.parse().ok()?;
+        let scale = 10_u64.pow(u32::try_from(fraction.len().min(6)).ok()?);
+        total = total.checked_add(digits.checked_mul(unit)? / scale)?;
+    }
+    Some(total)
+}

@@ -1,0 +1,221 @@
+//! Starting a container. Everything that a killed start leaves belongs to the container: its directories go with it, its
+//! mount was never attached, and its monitor, once it lives, needs no engine.
+
+use failpoint::failpoint;
+use kernel::process::Child;
+use protocol::{ExitRecord, Ready};
+use spec::ContainerId;
+use state::{ContainerRow, ObjectLock};
+use tokio::io::Interest;
+use tokio::runtime::Handle;
+
+use super::attach;
+use super::lookup;
+use super::remove;
+use super::stored::Stored;
+use crate::bundle::{self, devices};
+use crate::error::{Error, Kind, Result};
+use crate::launch::{self, Descriptors};
+use crate::link::{self, Link};
+use crate::network_files;
+use crate::open::{Engine, Inner, make_dir};
+use crate::readiness;
+use crate::rootfs;
+use crate::truth::{self, Now, STARTED};
+use crate::volume;
+
+pub(super) fn start(engine: &Engine, name: &str) -> Result<()> {
+    let inner = &*engine.0;
+    let found = lookup::find(inner, name)?;
+    let lock = inner.lock_container(&found.id)?;
+    let row = lookup::again(inner, &found)?;
+    let last = match truth::look_locked(inner, &row)? {
+        Now::Stopped(last) => last,
+        Now::Starting | Now::Running(_) | Now::Gone => {
+            return Err(Error::new(
+                Kind::NotModified,
+                format!("container {} is already running", row.name),
+            ));
+        }
+    };
+    let stored = Stored::parse(&row.id, &row.config)?;
+    match begin(inner, &row, &stored, last.as_ref()) {
+        Ok(()) => {
+            failpoint!("container.start.running");
+            // Attached while nobody can remove it: not a byte is lost, however brief its life.
+            attach::serve_pending(inner, &row.id, attach::Outcome::Started);
+            if stored.host.auto_remove {
+                undertake(engine, &row.id);
+            }
+            drop(lock);
+            inner.changed.notify_waiters();
+            Ok(())
+        }
+        Err(error) => {
+            attach::serve_pending(inner, &row.id, attach::Outcome::Failed);
+            fail(inner, &row, &stored, last, &error, lock);
+            Err(error)
+        }
+    }
+}
+
+/// From the row to the running program. On an error nothing runs and nothing is mounted.
+fn begin(
+    inner: &Inner,
+    row: &ContainerRow,
+    stored: &Stored,
+    last: Option<&ExitRecord>,
+) -> Result<()> {
+    let directory = inner.container_dir(&row.id);
+    let run = inner.run_dir(&row.id);
+    make_dir(&directory)?;
+    make_dir(&run)?;
+    let facts = inner.facts()?;
+    let devices = devices::look_up(&stored.host)?;
+    volume::check_sources(inner, &stored.mounts)?;
+    let input = bundle::Input {
+        id: &row.id,
+        stored,
+        directory: &directory,
+        volumes: &inner.volumes_dir(),
+        facts,
+        devices: &devices,
+    };
+    network_files::write(&directory, &stored.host, &bundle::hostname(&input))?;
+    let spec = bundle::spec(&input)?;
+    let document = launch::document(inner, &row.id, stored, spec);
+    failpoint!("container.start.prepared");
+    let mounted = rootfs::mount(inner, row, &stored.config.working_dir)?;
+    failpoint!("container.start.mounted");
+    let fds = Descriptors {
+        root: mounted.mount.into_fd(),
+        container_dir: mounted.directory,
+        run_dir: launch::open_dir(&run)?.into(),
+    };
+    // How it ended last is not how it will end; the mark that it was started stays.
+    if last.is_some() {
+        drop(std::fs::remove_file(directory.join(ExitRecord::FILE)));
+    }
+    let (child, word) = launch::launch(inner, &document, fds)?;
+    failpoint!("container.start.launched");
+    reap(child);
+    match word? {
+        Ready::Started { .. } => {
+            // A container that goes when it ends is started only once.
+            if !stored.host.auto_remove {
+                truth::write_small(&directory.join(STARTED), b"", 0o600)?;
+            }
+            Ok(())
+        }
+        Ready::Failed {
+            stage,
+            message,
+            exit_code,
+        } => Err(refused(&stored.args, &stage, &message, exit_code)),
+    }
+}
+
+/// What a monitor's failure is in Docker's words, from which its command line makes the exit code.
+fn refused(args: &[String], stage: &str, message: &str, exit_code: i32) -> Error {
+    let program = args.first().map_or("", String::as_str);
+    let task = "failed to create task for container";
+    match exit_code {
+        127 if !program.contains('/') => Error::new(
+            Kind::CommandNotFound,
+            format!("{task}: exec: \"{program}\": executable file not found in $PATH"),
+        ),
+        127 => Error::new(
+            Kind::CommandNotFound,
+            format!("{task}: exec: \"{program}\": stat {program}: no such file or directory"),
+        ),
+        126 => Error::new(
+            Kind::CommandNotExecutable,
+            format!("{task}: exec: \"{program}\": permission denied: {message}"),
+        ),
+        _ => Error::new(Kind::Internal, format!("{task}: {stage}: {message}")),
+    }
+}
+
+/// The monitor is a child of whoever started it, and must not stay a zombie when that is a daemon.
+fn reap(child: Child) {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    runtime.spawn(async move {
+        use std::os::fd::AsFd;
+        let Ok(watched) = child.pidfd.as_fd().try_clone_to_owned() else {
+            return;
+        };
+        if let Ok(watched) = readiness::watch(watched, Interest::READABLE) {
+            drop(watched.readable().await);
+            drop(child.pidfd.try_wait());
+        }
+    });
+}
+
+/// Writes down that a start failed; the caller gets the cause, whatever becomes of this.
+fn fail(
+    inner: &Inner,
+    row: &ContainerRow,
+    stored: &Stored,
+    last: Option<ExitRecord>,
+    error: &Error,
+    lock: ObjectLock,
+) {
+    let code = match error.kind {
+        Kind::CommandNotFound => 127,
+        Kind::CommandNotExecutable => 126,
+        _ => 128,
+    };
+    let record = ExitRecord {
+        v: ExitRecord::VERSION,
+        code,
+        signal: None,
+        oom_killed: false,
+        error: error.chain(),
+        started_at: last.as_ref().map_or(0, |record| record.started_at),
+        finished_at: inner.nanos().unsigned_abs(),
+    };
+    drop(truth::clear_cgroup(inner, row));
+    truth::clear_run_dir(inner, &row.id);
+    if stored.host.auto_remove {
+        drop(remove::dispose_with_volumes(inner, row, lock));
+    } else {
+        drop(truth::write_exit(inner, &row.id, &record));
+        drop(lock);
+    }
+    inner.remember_end(row.id, record);
+}
+
+/// Promises the monitor to remove the container when it has ended. If this process dies before, the monitor sees to it.
+fn undertake(engine: &Engine, id: &ContainerId) {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    let link = promise(&engine.0, id);
+    let (engine, id) = (engine.clone(), *id);
+    runtime.spawn(async move {
+        let record = match link {
+            Ok(Some(mut link)) => match link.receive().await {
+                Ok(Some((protocol::Reply::Exited(record), _))) => Some(record),
+                _ => None,
+            },
+            _ => None,
+        };
+        let buried = engine
+            .step(move |engine| remove::remove_ended(&engine.0, &id, record))
+            .await;
+        // It stays where it is; the next command that sees it removes it.
+        drop(buried);
+    });
+}
+
+fn promise(inner: &Inner, id: &ContainerId) -> Result<Option<Link>> {
+    let Some(mut connection) = link::connect(inner, id)? else {
+        return Ok(None);
+    };
+    match connection.send(&protocol::Request::Wait { remove: true }, &[]) {
+        Ok(()) => Ok(Some(Link::new(connection)?)),
+        Err(e) => link::closed(e),
+    }
+}

@@ -1,0 +1,195 @@
+//! From a container's specification to its living monitor.
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use kernel::mount::{Attr, Mount, Propagation, Recursive};
+use kernel::process::{Child, Executable, Spawn};
+use protocol::launch::{CONTAINER_DIR_FD, LAUNCH_FD, READY_FD, ROOT_FD, RUN_DIR_FD};
+use protocol::{Launch, LogLimits, Ready};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::pipe::PipeFlags;
+use spec::ContainerId;
+
+use crate::container::check::bytes;
+use crate::container::stored::Stored;
+use crate::container::{Config, HostConfig, LogConfig};
+use crate::error::{Error, Kind, Result};
+use crate::open::Inner;
+
+/// What a monitor is given beside its launch document.
+#[derive(Debug)]
+pub(crate) struct Descriptors {
+    /// The container's root: a detached mount.
+    pub(crate) root: OwnedFd,
+    pub(crate) container_dir: OwnedFd,
+    pub(crate) run_dir: OwnedFd,
+}
+
+/// The launch document of a container.
+pub(crate) fn document(
+    inner: &Inner,
+    id: &ContainerId,
+    stored: &Stored,
+    spec: spec::runtime::Spec,
+) -> Launch {
+    let Stored { config, host, .. } = stored;
+    let (rows, cols) = host.console_size;
+    Launch {
+        v: Launch::VERSION,
+        id: *id,
+        spec,
+        // Always resolved, also root: its home and its groups are the image's to say.
+        user: Some(user(config)),
+        cgroup: inner.cgroup(&host.cgroup_parent, id),
+        monitor_cgroup: Some(format!(
+            "{}/monitors",
+            inner.config.cgroup_parent.trim_end_matches('/')
+        )),
+        tty: config.tty,
+        open_stdin: config.open_stdin,
+        stdin_once: config.stdin_once,
+        rows,
+        cols,
+        auto_remove: host.auto_remove,
+        remove_command: remove_command(inner, id),
+        remove_env: steering(),
+        log: limits(&host.log_config),
+        stop_signal: config
+            .stop_signal
+            .as_deref()
+            .and_then(kernel::signal::parse),
+        oom_score_adj: oom_score_adj(host),
+    }
+}
+
+fn user(config: &Config) -> String {
+    if config.user.is_empty() {
+        "0".to_owned()
+    } else {
+        config.user.clone()
+    }
+}
+
+fn oom_score_adj(host: &HostConfig) -> Option<i32> {
+    i32::try_from(host.oom_score_adj).ok()
+}
+
+fn remove_command(inner: &Inner, id: &ContainerId) -> Vec<String> {
+    let config = &inner.config;
+    let text = |path: &Path| path.display().to_string();
+    vec![
+        text(&config.binaries.tare),
+        "--root".to_owned(),
+        text(&config.paths.root),
+        "--run-root".to_owned(),
+        text(&config.paths.run),
+        "--cgroup-parent".to_owned(),
+        config.cgroup_parent.clone(),
+        "internal".to_owned(),
+        "remove".to_owned(),
+        id.to_string(),
+    ]
+}
+
+fn limits(log: &LogConfig) -> LogLimits {
+    let default = LogLimits::default();
+    let option = |name: &str| log.options.get(name);
+    LogLimits {
+        max_size: option("max-size")
+            .and_then(|text| bytes(text))
+            .unwrap_or(default.max_size),
+        max_files: option("max-file")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(default.max_files),
+    }
+}
+
+/// The environment of the monitor: nothing, but what steers fail points in builds for crash tests.
+#[cfg(not(feature = "failpoints"))]
+fn steering() -> std::collections::BTreeMap<String, String> {
+    std::collections::BTreeMap::new()
+}
+
+/// The environment of the monitor: nothing, but what steers fail points in builds for crash tests.
+#[cfg(feature = "failpoints")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "steered by the environment, in test builds only"
+)]
+fn steering() -> std::collections::BTreeMap<String, String> {
+    ["TARE_FAILPOINT", "TARE_FAILPOINT_LOG"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+        .collect()
+}
+
+/// Starts the monitor and waits for its word. The child is the monitor, whatever it said.
+pub(crate) fn launch(
+    inner: &Inner,
+    document: &Launch,
+    fds: Descriptors,
+) -> Result<(Child, Result<Ready>)> {
+    let memory = kernel::memfd::sealed("launch", &document.to_json()?)?;
+    let (ready, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
+        .map_err(|e| Error::internal("make a pipe", std::io::Error::from(e)))?;
+    let mut spawn = Spawn::new(program(inner)?, ["tare-monitor", &document.id.to_string()])
+        .fd(memory, LAUNCH_FD)
+        .fd(theirs, READY_FD)
+        .fd(fds.root, ROOT_FD)
+        .fd(fds.container_dir, CONTAINER_DIR_FD)
+        .fd(fds.run_dir, RUN_DIR_FD);
+    for (name, value) in steering() {
+        spawn = spawn.env(name, value);
+    }
+    // Out of the caller's session: a terminal's signals are not for it.
+    spawn.setsid = true;
+    let child = spawn.start().map_err(|e| {
+        Error::from(e).hint(format!(
+            "is {} there and executable?",
+            inner.config.binaries.monitor.display()
+        ))
+    })?;
+    let word = Ready::receive(&ready).map_err(|e| {
+        Error::new(
+            Kind::Internal,
+            "failed to create task for container: its monitor died",
+        )
+        .because(e)
+    });
+    Ok((child, word))
+}
+
+/// The monitor's program, by a descriptor of a read-only mount of its own.
+fn program(inner: &Inner) -> Result<Executable> {
+    let path = &inner.config.binaries.monitor;
+    let mount = match inner.monitor.get() {
+        Some(mount) => mount,
+        None => {
+            let file = open(path, OFlags::PATH)?;
+            let mount = Mount::clone_tree(&file, "", Recursive::No)?;
+            mount.set_attr(
+                Attr::MOUNT_ATTR_RDONLY,
+                Attr::empty(),
+                Some(Propagation::Private),
+                Recursive::No,
+            )?;
+            inner.monitor.get_or_init(|| mount)
+        }
+    };
+    let fd = mount
+        .as_fd()
+        .try_clone_to_owned()
+        .map_err(|e| Error::internal("duplicate a descriptor", e))?;
+    Ok(Executable::Fd(fd))
+}
+
+pub(crate) fn open(path: &Path, flags: OFlags) -> Result<OwnedFd> {
+    rustix::fs::openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| Error::internal(format!("open {}", path.display()), std::io::Error::from(e)))
+}
+
+pub(crate) fn open_dir(path: &Path) -> Result<File> {
+    Ok(File::from(open(path, OFlags::RDONLY | OFlags::DIRECTORY)?))
+}
