@@ -49,6 +49,14 @@ enum Gzip<'a> {
     Moved,
 }
 
+/// The plain bytes of a stream that may be compressed by gzip or zstd, for archives that hold more than one layer.
+///
+/// # Errors
+/// The stream can't be read, or is compressed in a way that isn't known.
+pub fn plain<'a>(input: impl Read + Send + 'a) -> Result<impl Read + Send + 'a> {
+    Plain::new(input, &Limits::default())
+}
+
 impl<'a> Plain<'a> {
     /// Looks at the first bytes of `input`.
     pub(crate) fn new(input: impl Read + Send + 'a, limits: &Limits) -> Result<Self> {

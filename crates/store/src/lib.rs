@@ -28,6 +28,7 @@ mod tar;
 mod unpack;
 
 pub use blob::BlobWriter;
+pub use compression::plain;
 pub use error::{Error, Kind, Result};
 pub use limits::Limits;
 pub use mount::OverlayMode;
