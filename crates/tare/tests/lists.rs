@@ -397,3 +397,14 @@ fn logs_with_an_error_frame_fail() {
         )
     );
 }
+
+#[test]
+fn a_closed_output_is_no_complaint() {
+    let fake = containers();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = fake.command(&["ps"]);
+    let output = command.stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(141));
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+}
