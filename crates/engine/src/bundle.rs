@@ -70,12 +70,11 @@ pub(crate) fn validate(stored: &Stored) -> Result<()> {
         devices::permissions(device)?;
     }
     groups(&host.group_add)?;
-    if !stored.config.domainname.is_empty() || !stored.config.hostname.is_empty() {
-        if host.uts_mode == "host" {
-            return Err(Error::invalid(
-                "conflicting options: hostname and the UTS mode",
-            ));
-        }
+    let named = !stored.config.domainname.is_empty() || !stored.config.hostname.is_empty();
+    if named && host.uts_mode == "host" {
+        return Err(Error::invalid(
+            "conflicting options: hostname and the UTS mode",
+        ));
     }
     Ok(())
 }

@@ -31,6 +31,10 @@ type Cause = Box<dyn StdError + Send + Sync + 'static>;
 
 /// An operation that failed. `Display` says what; the chain of sources says why.
 #[derive(Debug)]
+#[expect(
+    clippy::error_impl_error,
+    reason = "each crate has one error, named by the crate"
+)]
 pub struct Error {
     /// What the caller can do about it.
     pub kind: Kind,

@@ -42,8 +42,7 @@ pub(crate) fn check(host: &HostConfig) -> Result<()> {
 
 fn parse_host(line: &str) -> Result<(&str, &str)> {
     let (name, address) = line
-        .split_once(':')
-        .or_else(|| line.split_once('='))
+        .split_once([':', '='])
         .filter(|(name, _)| !name.is_empty() && !name.contains(char::is_whitespace))
         .ok_or_else(|| Error::invalid(format!("bad format for add-host: \"{line}\"")))?;
     let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));

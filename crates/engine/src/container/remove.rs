@@ -115,10 +115,9 @@ fn dispose(inner: &Inner, row: &ContainerRow, lock: ObjectLock) -> Result<()> {
 
 /// Takes away what a container had on disk, and strikes the operation out. May be done again.
 fn clear(inner: &Inner, id: &ContainerId, entry: EntryId) -> Result<()> {
-    let result = rootfs::discard(inner, id).and_then(|()| {
+    let result = rootfs::discard(inner, id).map(|()| {
         truth::clear_run_dir(inner, id);
         failpoint!("container.remove.after_files");
-        Ok(())
     });
     match result {
         Ok(()) => Ok(inner.db.write(|tx| tx.finish(entry))?),
