@@ -275,7 +275,7 @@ impl ChainId {
 
 /// Names a layer in the store: 64 hexadecimal digits. They are the layer's diff id when the layer is a function of its
 /// tar alone, else its chain id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LayerId([u8; 32]);
 
 impl LayerId {
@@ -299,6 +299,12 @@ impl LayerId {
 impl fmt::Display for LayerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&to_hex(&self.0))
+    }
+}
+
+impl fmt::Debug for LayerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

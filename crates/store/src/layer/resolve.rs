@@ -19,6 +19,11 @@ const MAX_SYMLINKS: u32 = 40;
 
 /// The layers below: one merged view of them.
 pub(crate) trait Lower<D> {
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        false
+    }
+
     /// What is at `path`, which has no slash at either end; nothing if any component but the last is not a directory.
     fn lookup(&mut self, path: &[u8]) -> Result<Option<Found>>;
     /// The names in the root directory.
@@ -71,6 +76,7 @@ pub(crate) fn resolve<D>(
         })?;
     }
     resolver.hide_root()?;
+    resolver.drop_idle_whiteouts();
     Ok(Resolved {
         tree: resolver.tree,
         asked: resolver.asked,
@@ -472,6 +478,32 @@ impl<D> Resolver<'_, D> {
     }
 }
 
+impl<D> Resolver<'_, D> {
+    /// Takes whiteouts away that hide nothing: where overlayfs has no layers to merge, a listing would show them.
+    fn drop_idle_whiteouts(&mut self) {
+        let mut idle = Vec::new();
+        for (id, _) in self.tree.nodes() {
+            let Some(directory) = self.tree.directory(id) else {
+                continue;
+            };
+            for (name, &child) in &directory.children {
+                if matches!(self.tree.node(child).content, Content::Whiteout) {
+                    idle.push((id, name.clone()));
+                }
+            }
+        }
+        for (parent, name) in idle {
+            let shown = self.tree.shows_lower(parent);
+            if shown && !self.lower.is_empty() {
+                continue;
+            }
+            // Above other layers it would hide something.
+            self.asked |= shown;
+            self.tree.unlink(parent, &name);
+        }
+    }
+}
+
 enum Step {
     To(NodeId),
     Symlink(Vec<u8>),
@@ -482,6 +514,10 @@ enum Step {
 pub(crate) struct Nothing;
 
 impl<D> Lower<D> for Nothing {
+    fn is_empty(&self) -> bool {
+        true
+    }
+
     fn lookup(&mut self, _path: &[u8]) -> Result<Option<Found>> {
         Ok(None)
     }

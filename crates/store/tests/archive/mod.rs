@@ -4,18 +4,18 @@
 
 /// A tar being made.
 #[derive(Debug, Default, Clone)]
-pub struct Archive {
+pub(crate) struct Archive {
     bytes: Vec<u8>,
     pax: Vec<u8>,
 }
 
 impl Archive {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// A PAX record for the next entry.
-    pub fn pax(mut self, key: &str, value: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn pax(mut self, key: &str, value: impl AsRef<[u8]>) -> Self {
         let value = value.as_ref();
         let body = key.len() + value.len() + 3;
         let mut len = body + 1;
@@ -29,35 +29,35 @@ impl Archive {
         self
     }
 
-    pub fn xattr(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn xattr(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.pax(&format!("SCHILY.xattr.{name}"), value)
     }
 
-    pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn file(self, path: &str, content: impl AsRef<[u8]>) -> Self {
         self.entry(b'0', path, "", 0o644, content.as_ref())
     }
 
-    pub fn mode_file(self, path: &str, mode: u32, content: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn mode_file(self, path: &str, mode: u32, content: impl AsRef<[u8]>) -> Self {
         self.entry(b'0', path, "", mode, content.as_ref())
     }
 
-    pub fn dir(self, path: &str, mode: u32) -> Self {
+    pub(crate) fn dir(self, path: &str, mode: u32) -> Self {
         self.entry(b'5', path, "", mode, b"")
     }
 
-    pub fn symlink(self, path: &str, target: &str) -> Self {
+    pub(crate) fn symlink(self, path: &str, target: &str) -> Self {
         self.entry(b'2', path, target, 0o777, b"")
     }
 
-    pub fn hard_link(self, path: &str, target: &str) -> Self {
+    pub(crate) fn hard_link(self, path: &str, target: &str) -> Self {
         self.entry(b'1', path, target, 0o644, b"")
     }
 
-    pub fn fifo(self, path: &str) -> Self {
+    pub(crate) fn fifo(self, path: &str) -> Self {
         self.entry(b'6', path, "", 0o600, b"")
     }
 
-    pub fn device(mut self, path: &str, major: u32, minor: u32) -> Self {
+    pub(crate) fn device(mut self, path: &str, major: u32, minor: u32) -> Self {
         let mut header = header(b'3', path, "", 0o666, 0);
         header[329..337].copy_from_slice(format!("{major:07o}\0").as_bytes());
         header[337..345].copy_from_slice(format!("{minor:07o}\0").as_bytes());
@@ -66,7 +66,14 @@ impl Archive {
         self
     }
 
-    pub fn entry(mut self, flag: u8, path: &str, link: &str, mode: u32, content: &[u8]) -> Self {
+    pub(crate) fn entry(
+        mut self,
+        flag: u8,
+        path: &str,
+        link: &str,
+        mode: u32,
+        content: &[u8],
+    ) -> Self {
         self.flush_pax();
         self.push(
             header(flag, path, link, mode, content.len() as u64),
@@ -76,19 +83,19 @@ impl Archive {
     }
 
     /// A header as it is, with the right checksum.
-    pub fn raw(mut self, header: [u8; 512], content: &[u8]) -> Self {
+    pub(crate) fn raw(mut self, header: [u8; 512], content: &[u8]) -> Self {
         self.flush_pax();
         self.push(header, content);
         self
     }
 
-    pub fn end(mut self) -> Vec<u8> {
+    pub(crate) fn end(mut self) -> Vec<u8> {
         self.bytes.resize(self.bytes.len() + 1024, 0);
         self.bytes
     }
 
     /// Without the two blocks at the end.
-    pub fn unended(self) -> Vec<u8> {
+    pub(crate) fn unended(self) -> Vec<u8> {
         self.bytes
     }
 
@@ -109,7 +116,7 @@ impl Archive {
     }
 }
 
-pub fn header(flag: u8, path: &str, link: &str, mode: u32, size: u64) -> [u8; 512] {
+pub(crate) fn header(flag: u8, path: &str, link: &str, mode: u32, size: u64) -> [u8; 512] {
     let mut header = [0; 512];
     header[..path.len()].copy_from_slice(path.as_bytes());
     header[157..157 + link.len()].copy_from_slice(link.as_bytes());
@@ -124,7 +131,7 @@ pub fn header(flag: u8, path: &str, link: &str, mode: u32, size: u64) -> [u8; 51
 }
 
 /// With its checksum.
-pub fn sealed(mut header: [u8; 512]) -> [u8; 512] {
+pub(crate) fn sealed(mut header: [u8; 512]) -> [u8; 512] {
     header[148..156].copy_from_slice(b"        ");
     let sum: u32 = header.iter().map(|&b| u32::from(b)).sum();
     header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());

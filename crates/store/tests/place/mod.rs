@@ -17,21 +17,21 @@ use spec::LayerId;
 use store::{Config, Format, Options, Store};
 
 /// A store, and where it is.
-pub struct Place {
-    pub store: Store,
+pub(crate) struct Place {
+    pub(crate) store: Store,
     directory: tempfile::TempDir,
     views: Cell<u32>,
 }
 
 impl Place {
-    pub fn new(format: Format) -> Self {
+    pub(crate) fn new(format: Format) -> Self {
         Self::with(Options {
             format: Some(format),
             ..Options::default()
         })
     }
 
-    pub fn with(options: Options) -> Self {
+    pub(crate) fn with(options: Options) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = open_with(directory.path(), options);
         Self {
@@ -41,24 +41,24 @@ impl Place {
         }
     }
 
-    pub fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.directory.path().join("root")
     }
 
-    pub fn run(&self) -> PathBuf {
+    pub(crate) fn run(&self) -> PathBuf {
         self.directory.path().join("run")
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
     /// A merged view, attached somewhere.
-    pub fn view(&self, layers: &[LayerId]) -> PathBuf {
+    pub(crate) fn view(&self, layers: &[LayerId]) -> PathBuf {
         self.attach(&self.store.view(layers).unwrap())
     }
 
-    pub fn attach(&self, mount: &kernel::mount::Mount) -> PathBuf {
+    pub(crate) fn attach(&self, mount: &kernel::mount::Mount) -> PathBuf {
         self.views.set(self.views.get() + 1);
         let path = self
             .directory
@@ -75,7 +75,7 @@ impl Place {
     }
 
     /// What the tools of erofs-utils say of an image, where they are.
-    pub fn fsck(&self, layer: &LayerId) {
+    pub(crate) fn fsck(&self, layer: &LayerId) {
         let image = self.root().join("layers").join(format!("{layer}.erofs"));
         if !image.exists() {
             return;
@@ -91,7 +91,7 @@ impl Place {
     }
 
     /// Bytes that all of it takes on disk.
-    pub fn disk_usage(&self) -> u64 {
+    pub(crate) fn disk_usage(&self) -> u64 {
         fn usage(path: &Path) -> u64 {
             let meta = fs::symlink_metadata(path).unwrap();
             let children = if meta.is_dir() {
@@ -108,7 +108,7 @@ impl Place {
     }
 
     /// Unmounts everything; nothing may be left.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         for view in 1..=self.views.get() {
             let path = self.directory.path().join(format!("view{view}"));
             kernel::mount::unmount_detach(&path).unwrap();
@@ -120,7 +120,7 @@ impl Place {
     }
 }
 
-pub fn open(directory: &Path, format: Format) -> Store {
+pub(crate) fn open(directory: &Path, format: Format) -> Store {
     open_with(
         directory,
         Options {
@@ -139,11 +139,11 @@ fn open_with(directory: &Path, options: Options) -> Store {
     Store::open_with(config, db, options).unwrap()
 }
 
-pub fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-pub fn xattr(path: &Path, name: &str) -> Option<Vec<u8>> {
+pub(crate) fn xattr(path: &Path, name: &str) -> Option<Vec<u8>> {
     let mut value = vec![0; 1 << 16];
     let len = rustix::fs::lgetxattr(path, name, &mut value[..]).ok()?;
     value.truncate(len);
@@ -151,7 +151,7 @@ pub fn xattr(path: &Path, name: &str) -> Option<Vec<u8>> {
 }
 
 /// All that is below a directory: path, permissions, content or target.
-pub fn listing(root: &Path) -> Vec<String> {
+pub(crate) fn listing(root: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut left = vec![root.to_owned()];
     while let Some(directory) = left.pop() {
