@@ -298,7 +298,7 @@ fn take(mut run: impl FnMut(Vec<String>, &[u8]) -> Outcome) -> Vec<(String, i32,
                     }
                 })
                 .collect();
-            if args[0] == "stop" || args[..2] == ["logs".to_owned(), "service".to_owned()] {
+            if args[0] == "stop" || args.starts_with(&["logs".to_owned(), "service".to_owned()]) {
                 std::thread::sleep(Duration::from_millis(300)); // The trap is set.
             }
             let name = args.join(" ");
