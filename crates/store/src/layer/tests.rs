@@ -343,7 +343,10 @@ fn attributes() {
         .xattr("trusted.overlay.redirect", "/etc")
         .xattr("user.overlay.opaque", "y")
         .xattr("security.selinux", "x")
-        .xattr("security.capability", "cap")
+        .xattr(
+            "security.capability",
+            [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        )
         .xattr("system.posix_acl_access", "bad")
         .xattr("user.a", "1")
         .file("f", "")

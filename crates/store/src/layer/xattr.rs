@@ -16,13 +16,21 @@ pub(super) fn kept(xattrs: Xattrs, kind: &Kind) -> Xattrs {
 /// Whether an attribute of the layers below is taken into the new layer.
 pub(super) fn is_kept(name: &[u8], value: &[u8], takes_user: bool) -> bool {
     match name {
-        b"security.capability" => true,
+        b"security.capability" => is_capability(value),
         b"system.posix_acl_access" | b"system.posix_acl_default" => is_acl(value),
         _ if name.starts_with(b"user.overlay.") || name.starts_with(b"trusted.overlay.") => false,
         // The kernel lets only files and directories have them (xattr(7)).
         _ if name.starts_with(b"user.") => takes_user && name.len() > 5,
         _ => name.starts_with(b"trusted.") && name.len() > 8,
     }
+}
+
+/// A revision and the length that it has (linux/capability.h): the kernel takes no others.
+fn is_capability(value: &[u8]) -> bool {
+    matches!(
+        (value.get(3), value.len()),
+        (Some(1), 12) | (Some(2), 20) | (Some(3), 24)
+    )
 }
 
 /// Version 2 and whole entries: the kernel refuses to look into a file with any other.
