@@ -138,6 +138,9 @@ impl Monitor {
 
     /// From here on there is no monitor, for whoever asks: the container may be started or removed.
     fn release(&mut self) {
+        // The engine locked the directory with the snapshot's mount, which is gone by now. It must not wait for our exit.
+        let _unlocked_at_exit =
+            rustix::fs::flock(&self.container_dir, rustix::fs::FlockOperation::Unlock);
         if let Some(claim) = self.claim.take() {
             claim.release();
         }
