@@ -323,6 +323,12 @@ impl Host {
                 found.push(format!("daemon ended with {code:?}: {}", self.daemon_log()));
             }
         }
+        // A cache: what holds the layers' mounts. Not by force: a layer that is still mounted there is a leak.
+        rustix::mount::unmount(
+            self.run().join("layers"),
+            rustix::mount::UnmountFlags::empty(),
+        )
+        .ok();
         found.extend(self.leaks());
         self.finished = true;
         leak::remove_cgroups(&self.cgroup);
