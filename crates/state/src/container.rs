@@ -24,6 +24,7 @@ pub struct ContainerRow {
 }
 
 const COLUMNS: &str = "id, name, image, auto_remove, config, created_at";
+const SEPARATOR: &str = " ";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<ContainerRow> {
     Ok(ContainerRow {
@@ -37,11 +38,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<ContainerRow> {
 }
 
 impl Tx<'_> {
-    /// Adds a container with the layers below its own files, bottom first, and its volumes.
+    /// Adds a container with the layers below its own files, bottom first, which must be there, and its volumes.
     ///
     /// # Errors
-    /// The name or id is taken ([`crate::Kind::Exists`]), a layer or volume is not there ([`crate::Kind::Referenced`]), or
-    /// the database can't be written.
+    /// The name or id is taken ([`crate::Kind::Exists`]), a volume is not there ([`crate::Kind::Referenced`]), or the
+    /// database can't be written.
     pub fn add_container(
         &self,
         container: &ContainerRow,
@@ -49,9 +50,10 @@ impl Tx<'_> {
         volumes: &[String],
     ) -> Result<()> {
         let id = container.id.to_string();
+        let layers: Vec<String> = layers.iter().map(ToString::to_string).collect();
         self.inner
             .prepare_cached(&format!(
-                "INSERT INTO containers ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+                "INSERT INTO containers ({COLUMNS}, layers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
             ))?
             .execute(params![
                 id,
@@ -60,13 +62,8 @@ impl Tx<'_> {
                 container.auto_remove,
                 container.config,
                 container.created_at,
+                layers.join(SEPARATOR),
             ])?;
-        let mut statement = self.inner.prepare_cached(
-            "INSERT INTO container_layers (container, position, layer) VALUES (?1, ?2, ?3)",
-        )?;
-        for (position, layer) in (0_i64..).zip(layers) {
-            statement.execute(params![id, position, layer.to_string()])?;
-        }
         if volumes.is_empty() {
             return Ok(());
         }
@@ -160,12 +157,17 @@ impl Tx<'_> {
     /// # Errors
     /// The database can't be read.
     pub fn container_layers(&self, id: &ContainerId) -> Result<Vec<LayerId>> {
-        let mut statement = self.inner.prepare_cached(
-            "SELECT layer FROM container_layers WHERE container = ?1 ORDER BY position",
-        )?;
-        let rows =
-            statement.query_map([id.to_string()], |row| parse(0, row.get_ref(0)?.as_str()?))?;
-        Ok(rows.collect::<rusqlite::Result<_>>()?)
+        let mut statement = self
+            .inner
+            .prepare_cached("SELECT layers FROM containers WHERE id = ?1")?;
+        let found = statement.query_row([id.to_string()], |row| {
+            let text = row.get_ref(0)?.as_str()?;
+            text.split(SEPARATOR)
+                .filter(|id| !id.is_empty())
+                .map(|id| parse(0, id))
+                .collect()
+        });
+        Ok(found.optional()?.unwrap_or_default())
     }
 
     /// Takes a container away; whether it was there.

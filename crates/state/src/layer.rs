@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use spec::{ChainId, DiffId, LayerId};
 
 use crate::db::Tx;
-use crate::error::{Result, from_integer, parse, to_integer};
+use crate::error::{Error, Kind, Result, from_integer, parse, to_integer};
 
 /// A layer in the store. A row is there only when its file is there, whole and on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +119,7 @@ impl Tx<'_> {
         let mut statement = self.inner.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM layers
              WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = layers.id)
-               AND NOT EXISTS (SELECT 1 FROM container_layers WHERE layer = layers.id)
+               AND NOT EXISTS (SELECT 1 FROM containers WHERE instr(containers.layers, layers.id) > 0)
              ORDER BY id"
         ))?;
         let rows = statement.query_map([], read)?;
@@ -131,10 +131,18 @@ impl Tx<'_> {
     /// # Errors
     /// An image or a container has it ([`crate::Kind::Referenced`]), or the database can't be written.
     pub fn remove_layer(&self, id: &LayerId) -> Result<bool> {
+        let text = id.to_string();
+        let used: bool = self
+            .inner
+            .prepare_cached("SELECT EXISTS (SELECT 1 FROM containers WHERE instr(layers, ?1) > 0)")?
+            .query_row([&text], |row| row.get(0))?;
+        if used {
+            return Err(Error::bare(Kind::Referenced, "remove layer", id));
+        }
         let gone = self
             .inner
             .prepare_cached("DELETE FROM layers WHERE id = ?1")?
-            .execute([id.to_string()])?;
+            .execute([&text])?;
         Ok(gone > 0)
     }
 }

@@ -1,6 +1,10 @@
 //! A container as the database keeps it.
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::config::{Config, HostConfig, MountKind};
 use super::view::MountPoint;
@@ -63,7 +67,20 @@ impl Stored {
     pub(crate) const VERSION: u32 = 1;
 
     pub(crate) fn to_json(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|e| Error::internal("encode container", e))
+        let encode = || {
+            let mut value = serde_json::to_value(self)?;
+            // A row is short when it says only what is not as usual: each field has a default.
+            prune(
+                &mut value["config"],
+                &serde_json::to_value(Config::default())?,
+            );
+            prune(
+                &mut value["host"],
+                &serde_json::to_value(HostConfig::default())?,
+            );
+            serde_json::to_string(&value)
+        };
+        encode().map_err(|e| Error::internal("encode container", e))
     }
 
     pub(crate) fn parse(id: &spec::ContainerId, text: &str) -> Result<Self> {
@@ -84,6 +101,13 @@ impl Stored {
         } else {
             self.config.hostname.clone()
         }
+    }
+}
+
+/// Takes the fields away that are as in `default`.
+fn prune(value: &mut Value, default: &Value) {
+    if let (Value::Object(fields), Value::Object(default)) = (value, default) {
+        fields.retain(|name, value| default.get(name) != Some(value));
     }
 }
 
