@@ -317,8 +317,10 @@ fn refusals() {
 
 #[test]
 fn limits() {
-    let mut limits = Limits::default();
-    limits.entries = 1;
+    let limits = Limits {
+        entries: 1,
+        ..Limits::default()
+    };
     let tar = Archive::new().file("a", "").file("b", "").end();
     let mut reader = Reader::new(&tar[..], &limits);
     reader.next_entry().unwrap();
