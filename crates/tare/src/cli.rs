@@ -254,9 +254,14 @@ pub(crate) fn explain(error: &clap::Error) -> Error {
             }
         }
         ErrorKind::ValueValidation => {
-            let why = std::error::Error::source(error)
-                .map(ToString::to_string)
-                .unwrap_or_default();
+            let why = match std::error::Error::source(error) {
+                // The standard library's words speak of digits and bits.
+                Some(source) if source.is::<std::num::ParseIntError>() => {
+                    "a whole number is expected".to_owned()
+                }
+                Some(source) => source.to_string(),
+                None => String::new(),
+            };
             Error::usage(format!(
                 "invalid argument \"{value}\" for \"{flag}\" flag: {why}"
             ))

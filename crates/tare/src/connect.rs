@@ -53,5 +53,12 @@ pub(crate) fn engine(settings: &Settings) -> Result<Engine> {
         cgroup_parent: settings.cgroup_parent.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    Engine::open(config).map_err(Error::from)
+    Engine::open(config).map_err(|error| {
+        let error = Error::from(error);
+        let denied = error.message().contains("ermission denied");
+        if denied && error.hint().is_none() {
+            return error.with_hint("run it as root, or ask a daemon with '-H unix:///path'; rootless engines are not there yet");
+        }
+        error
+    })
 }

@@ -127,6 +127,20 @@ fn a_forced_removal_of_nothing_is_no_failure() {
 }
 
 #[test]
+fn a_running_container_is_not_removed() {
+    let fake = Fake::new().json(
+        "DELETE",
+        "/containers/busy",
+        409,
+        "{\"message\":\"container is running\"}",
+    );
+    let done = fake.run(&["rm", "busy"]);
+    let expected = "Error response from daemon: container is running\n\
+                    hint: 'tare stop busy' first, or 'tare rm -f busy' kills and removes it\n";
+    assert_eq!((done.code, done.err.as_str()), (1, expected));
+}
+
+#[test]
 fn exec() {
     let mut output = frame(1, "hello\n");
     output.extend(frame(2, "oops\n"));
@@ -197,7 +211,7 @@ fn exec_of_nothing() {
         (done.code, done.err.as_str()),
         (
             1,
-            "Error response from daemon: container s is not running\n"
+            "Error response from daemon: container s is not running\nhint: 'tare start s' starts it\n"
         )
     );
     let done = fake.run(&["exec", "-it", "c", "sh"]);

@@ -74,7 +74,13 @@ pub(crate) async fn run(args: Args, cx: &Cx) -> Outcome {
 
 async fn start(args: &Args, container: &str, config: &ExecConfig, cx: &Cx) -> Outcome {
     let client = cx.client().await?;
-    let id = client.containers().exec(container, config).await?;
+    let created = client.containers().exec(container, config).await;
+    let id = created.map_err(|error| match error.status() {
+        Some(409) if error.advice().is_none() => {
+            Error::from(error).with_hint(format!("'tare start {container}' starts it"))
+        }
+        _ => Error::from(error),
+    })?;
     let start = ExecStart {
         detach: args.detach,
         tty: args.tty,

@@ -34,6 +34,12 @@ pub(crate) async fn run(args: Args, cx: &Cx) -> Outcome {
                 crate::output::failure(&error.into(), "");
                 Ok(())
             }
+            Err(error) if error.status() == Some(409) && error.advice().is_none() => {
+                let how = format!(
+                    "'tare stop {name}' first, or 'tare rm -f {name}' kills and removes it"
+                );
+                Err(Error::from(error).with_hint(how))
+            }
             other => Ok(other?),
         }
     })

@@ -2,7 +2,7 @@
 
 use super::process::Stream;
 use super::{Options, isolation, network, process, resources, storage};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::flag::{self, Bind, MountKind, MountSpec};
 use crate::settings;
 use api::container::{
@@ -434,7 +434,7 @@ fn security_option(option: &str) -> Result<String> {
         return Ok(option.to_owned());
     }
     let text = std::fs::read_to_string(value)
-        .map_err(|why| Error::io("open seccomp profile", value, why))?;
+        .map_err(|why| Error::io("open seccomp profile", value, why).with_kind(Kind::Usage))?;
     let json: Box<serde_json::value::RawValue> = serde_json::from_str(&text)
         .map_err(|why| Error::usage(format!("seccomp profile {value} is not JSON: {why}")))?;
     Ok(format!("seccomp={}", json.get()))
