@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use kernel::Pid;
 use kernel::socket::{recv_with_fds, send_with_fds};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use crate::error::{Error, Report, Result};
@@ -77,7 +78,11 @@ impl Channel {
 
     pub(crate) fn receive_news(&self) -> Result<News> {
         let mut buffer = vec![0; LIMIT];
-        let (length, mut fds) = recv_with_fds(&self.0, &mut buffer)?;
+        let (length, mut fds) = match recv_with_fds(&self.0, &mut buffer) {
+            // The other end closed with a message unread. That is told once, before what it had said.
+            Err(e) if e.errno() == Errno::CONNRESET => recv_with_fds(&self.0, &mut buffer)?,
+            other => other?,
+        };
         let bytes = &buffer[..length];
         Ok(match bytes.split_first() {
             None => News::Closed,
@@ -166,10 +171,10 @@ fn garbled() -> Error {
     Error::io(
         "read message of",
         "the container's first process",
-        rustix::io::Errno::PROTO,
+        Errno::PROTO,
     )
 }
 
 fn abandoned() -> Error {
-    Error::io("wait for", "the runtime", rustix::io::Errno::PIPE)
+    Error::io("wait for", "the runtime", Errno::PIPE)
 }

@@ -7,6 +7,7 @@ use kernel::cgroup::Cgroup;
 use kernel::namespace::{self, Kind};
 use kernel::process::{self, PidFd};
 use kernel::signal::SIGKILL;
+use rustix::io::Errno;
 
 use crate::channel::{self, Channel, News};
 use crate::config::{Config, Created, Gate};
@@ -56,7 +57,7 @@ fn born(config: &Config<'_>, plan: &Plan, making: &mut place::Making<'_>) -> Res
         own.leave()?;
     }
     let first = First { pid, pidfd };
-    match raise(making, &first, &ours) {
+    match raise(making, &ours) {
         Ok((console, cgroup)) => Ok(Created {
             pid: first.pid,
             start_time: process::start_time(first.pid)?,
@@ -89,16 +90,18 @@ impl First {
 }
 
 /// Gives the first process what it needs from outside, and waits until it has made everything.
-fn raise(
-    making: &mut place::Making<'_>,
-    first: &First,
-    channel: &Channel,
-) -> Result<(Option<OwnedFd>, Cgroup)> {
+fn raise(making: &mut place::Making<'_>, channel: &Channel) -> Result<(Option<OwnedFd>, Cgroup)> {
     // Meanwhile the child makes mounts.
-    let cgroup = making.finish(channel);
-    let cgroup = match cgroup {
+    let cgroup = match making.finish(channel) {
         Ok(cgroup) => cgroup,
-        Err(error) => return Err(first_words(channel, first).unwrap_or(error)),
+        Err(error) if error.errno() == Some(Errno::PIPE.raw_os_error()) => {
+            // It has ended already; it said why.
+            return Err(match channel.receive_news()? {
+                News::Failed(reason) => reason,
+                _ => error,
+            });
+        }
+        Err(error) => return Err(error),
     };
     match channel.receive_news()? {
         News::Ready(console) => Ok((console, cgroup)),
@@ -108,17 +111,6 @@ fn raise(
             "make container:",
             "its first process ended early",
         )),
-    }
-}
-
-/// What the child said before it ended, if that is why nothing could be sent to it.
-fn first_words(channel: &Channel, first: &First) -> Option<Error> {
-    if !first.pidfd.has_ended().unwrap_or(false) {
-        return None;
-    }
-    match channel.receive_news() {
-        Ok(News::Failed(error)) => Some(error),
-        _ => None,
     }
 }
 

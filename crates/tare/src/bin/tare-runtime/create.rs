@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use kernel::cgroup::Layout;
-use runtime::{Bond, Config, Created, Gate, Keyring, Root, Stdio};
+use runtime::{Bond, Config, Created, Gate, Keyring, Root};
 
 use crate::args::Args;
 use crate::container::{self, Bundle};
@@ -87,8 +87,6 @@ fn make(store: &Store, id: &str, options: &Options, mode: Mode) -> Result<Create
     let gate: OwnedFd = kernel::socket::listen_at(&directory, START, 0o600)
         .map_err(Fault::at("make start socket"))?
         .into();
-    let size = process.console_size.unwrap_or_default();
-    let cells = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
     let layout = Layout::probe().map_err(Fault::at("look at cgroups"))?;
     let cgroup = container::cgroup(&bundle.spec, id)?;
     let created = runtime::create(&Config {
@@ -96,14 +94,7 @@ fn make(store: &Store, id: &str, options: &Options, mode: Mode) -> Result<Create
         root: Root::Path(bundle.root()?),
         layout: &layout,
         cgroup: &cgroup,
-        stdio: if process.terminal {
-            Stdio::Terminal {
-                rows: cells(size.height),
-                columns: cells(size.width),
-            }
-        } else {
-            Stdio::Inherited
-        },
+        stdio: foreground::stdio(&process),
         gate: Gate::Socket(gate),
         bond: Bond::None,
         keyring: options.keyring,

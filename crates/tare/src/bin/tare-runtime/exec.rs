@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use kernel::cgroup::{Cgroup, CgroupPath, Layout};
 use kernel::root::RootDir;
-use runtime::{Bond, ExecConfig, Namespaces, Running, Stdio};
+use runtime::{Bond, ExecConfig, Namespaces, Running};
 use spec::runtime::{Process, Spec, Status};
 
 use crate::args::Args;
@@ -78,8 +78,6 @@ fn run(store: &Store, mut args: Args) -> Result<ExitCode> {
     } else {
         Some(foreground::Signals::catch()?)
     };
-    let size = process.console_size.unwrap_or_default();
-    let cells = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
     let running = Running {
         pidfd: init.as_fd(),
         namespaces: Namespaces::of(&spec),
@@ -88,14 +86,7 @@ fn run(store: &Store, mut args: Args) -> Result<ExitCode> {
     };
     let config = ExecConfig {
         process: &process,
-        stdio: if process.terminal {
-            Stdio::Terminal {
-                rows: cells(size.height),
-                columns: cells(size.width),
-            }
-        } else {
-            Stdio::Inherited
-        },
+        stdio: foreground::stdio(&process),
         bond: Bond::None,
         preserve_fds: options.preserve_fds,
     };

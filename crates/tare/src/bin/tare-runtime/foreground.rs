@@ -9,6 +9,8 @@ use std::time::Duration;
 use kernel::process::{ExitStatus, PidFd};
 use kernel::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SignalFd};
 use kernel::terminal;
+use runtime::Stdio;
+use spec::runtime::Process;
 
 use crate::fault::{Fault, Result};
 
@@ -30,6 +32,24 @@ impl Signals {
             SignalFd::new(&signals).map_err(Fault::at("catch signals"))?,
         ))
     }
+}
+
+/// Standard input and output of a program that gets `process`'s terminal, or this process's own.
+pub(crate) fn stdio(process: &Process) -> Stdio {
+    if !process.terminal {
+        return Stdio::Inherited;
+    }
+    let cells = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
+    let asked = process
+        .console_size
+        .map(|s| (cells(s.height), cells(s.width)));
+    let own = || {
+        terminal::size(std::io::stdin())
+            .ok()
+            .map(|s| (s.rows, s.cols))
+    };
+    let (rows, columns) = asked.or_else(own).unwrap_or((0, 0));
+    Stdio::Terminal { rows, columns }
 }
 
 /// Waits for the program behind `pidfd`, a child; gives its exit code.
