@@ -195,18 +195,21 @@ fn undertake(engine: &Engine, id: &ContainerId) {
     let link = promise(&engine.0, id);
     let (engine, id) = (engine.clone(), *id);
     runtime.spawn(async move {
-        let record = match link {
-            Ok(Some(mut link)) => match link.receive().await {
-                Ok(Some((protocol::Reply::Exited(record), _))) => Some(record),
-                _ => None,
-            },
+        // Held until the container is gone: a promise is broken by hanging up.
+        let mut link = link.ok().flatten();
+        let reply = match &mut link {
+            Some(link) => link.receive().await.ok().flatten(),
+            None => None,
+        };
+        let record = match reply {
+            Some((protocol::Reply::Exited(record), _)) => Some(record),
             _ => None,
         };
         let buried = engine
             .step(move |engine| remove::remove_ended(&engine.0, &id, record))
             .await;
-        // It stays where it is; the next command that sees it removes it.
-        drop(buried);
+        // On an error it stays where it is: the monitor, or the next command that sees it, removes it.
+        drop((buried, link));
     });
 }
 
