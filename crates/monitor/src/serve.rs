@@ -154,6 +154,10 @@ impl Monitor {
             }
             self.feed();
             self.dismiss();
+            if self.ended.is_some() {
+                // All is said to them, and they need not wait for what is still to be done.
+                self.clients.retain(Client::is_busy);
+            }
             self.remove_if_due();
         }
     }
