@@ -205,6 +205,10 @@ async fn next(
             Seen::Stopped(_) => {}
         }
         if !exists(engine, row).await? {
+            // It may have ended and been removed since we looked.
+            if let Some(record) = engine.0.remembered_end(&row.id) {
+                return Ok(record);
+            }
             // Removed without another start: how it ended before is how it ended.
             return match (until, before) {
                 (Until::ExitOrGone, Some(record)) => Ok(record),
