@@ -142,10 +142,10 @@ fn a_killed_client_leaves_the_container_to_its_monitor(sandbox: &Sandbox, transp
 fn a_killed_monitor_takes_its_container_along(sandbox: &Sandbox, transport: Transport) {
     let host = Host::with_busybox(sandbox, transport);
     let _id = host
-        .tare(["run", "-d", "--name", "c", "busybox", "sleep", "1000"])
+        .tare(["run", "-d", "--name", "c1", "busybox", "sleep", "1000"])
         .ok();
     let pid: i32 = host
-        .tare(["inspect", "-f", "{{.State.Pid}}", "c"])
+        .tare(["inspect", "-f", "{{.State.Pid}}", "c1"])
         .ok()
         .parse()
         .unwrap();
@@ -165,11 +165,11 @@ fn a_killed_monitor_takes_its_container_along(sandbox: &Sandbox, transport: Tran
     });
     assert_eq!(host.tare(["ps", "-q"]).ok(), "");
     assert_eq!(
-        host.tare(["inspect", "-f", "{{.State.Status}}", "c"]).ok(),
+        host.tare(["inspect", "-f", "{{.State.Status}}", "c1"]).ok(),
         "exited"
     );
-    assert_eq!(host.tare(["wait", "c"]).ok(), "137");
-    assert_eq!(host.tare(["start", "c"]).ok(), "c");
+    assert_eq!(host.tare(["wait", "c1"]).ok(), "137");
+    assert_eq!(host.tare(["start", "c1"]).ok(), "c1");
     host.finish();
 }
 
@@ -190,17 +190,17 @@ fn a_killed_daemon_touches_no_container_and_no_log_byte() {
     let mut host = Host::with_busybox(&sandbox, Transport::Socket);
     let script = "i=0; while [ $i -lt 200 ]; do echo $i; i=$((i+1)); sleep 0.01; done; exit 4";
     let _id = host
-        .tare(["run", "-d", "--name", "c", "busybox", "sh", "-c", script])
+        .tare(["run", "-d", "--name", "c1", "busybox", "sh", "-c", script])
         .ok();
     for _ in 0..5 {
         assert_eq!(host.stop_daemon(Signal::KILL), None);
         host.start_daemon();
-        assert_eq!(host.tare(["ps", "-a", "--format", "{{.Names}}"]).ok(), "c");
+        assert_eq!(host.tare(["ps", "-a", "--format", "{{.Names}}"]).ok(), "c1");
     }
-    assert_eq!(host.tare(["wait", "c"]).ok(), "4");
+    assert_eq!(host.tare(["wait", "c1"]).ok(), "4");
     let expected: Vec<String> = (0..200).map(|n| n.to_string()).collect();
     assert_eq!(
-        host.tare(["logs", "c"]).ok(),
+        host.tare(["logs", "c1"]).ok(),
         expected.join("\n"),
         "no gap, no duplicate"
     );

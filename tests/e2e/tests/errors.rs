@@ -248,7 +248,7 @@ fn run_tool(program: &str, args: &[&str]) {
 fn a_failed_start_leaves_no_container_with_rm(sandbox: &Sandbox, transport: Transport) {
     let host = Host::with_busybox(sandbox, transport);
     let _said = host
-        .tare(["run", "--rm", "--name", "x", "busybox", "no-such-program"])
+        .tare(["run", "--rm", "--name", "x1", "busybox", "no-such-program"])
         .fails(127);
     let _said = host
         .tare([
@@ -256,7 +256,7 @@ fn a_failed_start_leaves_no_container_with_rm(sandbox: &Sandbox, transport: Tran
             "-d",
             "--rm",
             "--name",
-            "x",
+            "x1",
             "busybox",
             "no-such-program",
         ])
@@ -264,14 +264,14 @@ fn a_failed_start_leaves_no_container_with_rm(sandbox: &Sandbox, transport: Tran
     assert_eq!(host.tare(["ps", "-aq"]).ok(), "");
     // Without --rm it stays, as created, to be looked at.
     let _said = host
-        .tare(["run", "--name", "x", "busybox", "no-such-program"])
+        .tare(["run", "--name", "x1", "busybox", "no-such-program"])
         .fails(127);
     assert_eq!(
         host.tare([
             "inspect",
             "-f",
             "{{.State.Status}} {{.State.ExitCode}}",
-            "x"
+            "x1"
         ])
         .ok(),
         "created 127"

@@ -26,14 +26,14 @@ fn by_run_and_exec(host: &Host, flags: &[&str], script: &str) -> [String; 2] {
         .ok();
     let _id = host
         .tare(
-            ["run", "-d", "--name", "x"]
+            ["run", "-d", "--name", "x1"]
                 .iter()
                 .chain(flags)
                 .chain(&["busybox", "sleep", "1000"]),
         )
         .ok();
-    let exec = host.tare(["exec", "x", "sh", "-c", script]).ok();
-    let _removed = host.tare(["rm", "-f", "x"]).ok();
+    let exec = host.tare(["exec", "x1", "sh", "-c", script]).ok();
+    let _removed = host.tare(["rm", "-f", "x1"]).ok();
     [run, exec]
 }
 
@@ -156,11 +156,11 @@ fn limits_are_in_force(sandbox: &Sandbox, transport: Transport) {
 fn a_workdir_does_not_lead_out(sandbox: &Sandbox, transport: Transport) {
     let host = Host::with_busybox(sandbox, transport);
     let _id = host
-        .tare(["run", "-d", "--name", "x", "busybox", "sleep", "1000"])
+        .tare(["run", "-d", "--name", "x1", "busybox", "sleep", "1000"])
         .ok();
     for fd in 3..40 {
         let dir = format!("/proc/self/fd/{fd}");
-        let run = host.tare(["exec", "-w", &dir, "x", "ls", "../../../../var/tmp"]);
+        let run = host.tare(["exec", "-w", &dir, "x1", "ls", "../../../../var/tmp"]);
         assert!(
             run.code != 0 && !run.stdout.contains("tare-test"),
             "{dir}: {run:?}"
@@ -186,9 +186,9 @@ fn the_monitors_binary_cannot_be_written(sandbox: &Sandbox, transport: Transport
     let before = std::fs::read(testkit::fixtures::binary("tare-monitor")).unwrap();
     // CVE-2019-5736: the program is the runtime itself, and something inside opens it for writing.
     let _run = host.tare(["run", "--rm", "busybox", "/proc/self/exe"]);
-    let _id = host.tare(["run", "-d", "--name", "x", "busybox", "sh", "-c", "while true; do for p in /proc/[0-9]*; do (echo pwned >> $p/exe) 2>/dev/null; done; done"]).ok();
+    let _id = host.tare(["run", "-d", "--name", "x1", "busybox", "sh", "-c", "while true; do for p in /proc/[0-9]*; do (echo pwned >> $p/exe) 2>/dev/null; done; done"]).ok();
     for _ in 0..30 {
-        let _exec = host.tare(["exec", "x", "/proc/self/exe"]);
+        let _exec = host.tare(["exec", "x1", "/proc/self/exe"]);
     }
     assert!(
         before == std::fs::read(testkit::fixtures::binary("tare-monitor")).unwrap(),

@@ -74,9 +74,17 @@ fn run_gives_the_programs_exit_code(sandbox: &Sandbox, transport: Transport) {
             .code,
         3
     );
+    // The first process of a container is deaf to its own SIGKILL, so another of its processes is killed.
     assert_eq!(
-        host.tare(["run", "--rm", "busybox", "sh", "-c", "kill -9 $$"])
-            .code,
+        host.tare([
+            "run",
+            "--rm",
+            "busybox",
+            "sh",
+            "-c",
+            "sh -c 'kill -9 $$'; exit $?"
+        ])
+        .code,
         137
     );
     let missing = host
@@ -323,11 +331,11 @@ fn exec_runs_in_the_container(sandbox: &Sandbox, transport: Transport) {
     let host = Host::with_busybox(sandbox, transport);
     let _id = host
         .tare([
-            "run", "-d", "--name", "c", "-e", "FROM=run", "busybox", "sleep", "1000",
+            "run", "-d", "--name", "c1", "-e", "FROM=run", "busybox", "sleep", "1000",
         ])
         .ok();
     let exec = |args: &[&str]| host.tare(["exec"].iter().chain(args));
-    assert_eq!(exec(&["c", "sh", "-c", "echo $FROM"]).ok(), "run");
+    assert_eq!(exec(&["c1", "sh", "-c", "echo $FROM"]).ok(), "run");
     assert_eq!(
         exec(&[
             "-e",
@@ -336,7 +344,7 @@ fn exec_runs_in_the_container(sandbox: &Sandbox, transport: Transport) {
             "/tmp",
             "-u",
             "1000",
-            "c",
+            "c1",
             "sh",
             "-c",
             "echo $FROM $PWD $(id -u)"
@@ -344,26 +352,26 @@ fn exec_runs_in_the_container(sandbox: &Sandbox, transport: Transport) {
         .ok(),
         "exec /tmp 1000"
     );
-    assert_eq!(exec(&["c", "sh", "-c", "exit 9"]).code, 9);
-    assert_eq!(exec(&["c", "sh", "-c", "kill -9 $$"]).code, 137);
-    let missing = exec(&["c", "no-such-program"]).fails(127);
+    assert_eq!(exec(&["c1", "sh", "-c", "exit 9"]).code, 9);
+    assert_eq!(exec(&["c1", "sh", "-c", "kill -9 $$"]).code, 137);
+    let missing = exec(&["c1", "no-such-program"]).fails(127);
     assert!(missing.contains("no-such-program"), "{missing}");
     let input = host
-        .tare_with_input(["exec", "-i", "c", "cat"], b"through")
+        .tare_with_input(["exec", "-i", "c1", "cat"], b"through")
         .ok();
     assert_eq!(input, "through");
-    let out = exec(&["c", "sh", "-c", "echo out; echo err >&2"]);
+    let out = exec(&["c1", "sh", "-c", "echo out; echo err >&2"]);
     assert_eq!(
         (out.stdout.as_str(), out.stderr.as_str()),
         ("out\n", "err\n")
     );
-    assert_eq!(exec(&["-d", "c", "touch", "/tmp/detached"]).ok(), "");
+    assert_eq!(exec(&["-d", "c1", "touch", "/tmp/detached"]).ok(), "");
     until("the detached exec ran", || {
-        exec(&["c", "test", "-e", "/tmp/detached"]).code == 0
+        exec(&["c1", "test", "-e", "/tmp/detached"]).code == 0
     });
-    let _killed = host.tare(["kill", "c"]).ok();
-    let _code = host.tare(["wait", "c"]).ok();
-    let dead = exec(&["c", "true"]).fails(1);
+    let _killed = host.tare(["kill", "c1"]).ok();
+    let _code = host.tare(["wait", "c1"]).ok();
+    let dead = exec(&["c1", "true"]).fails(1);
     assert!(dead.contains("is not running"), "{dead}");
     host.finish();
 }
@@ -419,16 +427,16 @@ fn wait_gives_the_exit_code(sandbox: &Sandbox, transport: Transport) {
             "run",
             "-d",
             "--name",
-            "w",
+            "w1",
             "busybox",
             "sh",
             "-c",
             "sleep 0.3; exit 7",
         ])
         .ok();
-    assert_eq!(host.tare(["wait", "w"]).ok(), "7");
+    assert_eq!(host.tare(["wait", "w1"]).ok(), "7");
     assert_eq!(
-        host.tare(["wait", "w"]).ok(),
+        host.tare(["wait", "w1"]).ok(),
         "7",
         "and again, of what has ended"
     );
@@ -512,11 +520,13 @@ fn ps_filters_and_formats(sandbox: &Sandbox, transport: Transport) {
     let host = Host::with_busybox(sandbox, transport);
     let _a = host
         .tare([
-            "run", "-d", "--name", "a", "-l", "tier=web", "busybox", "sleep", "1000",
+            "run", "-d", "--name", "a1", "-l", "tier=web", "busybox", "sleep", "1000",
         ])
         .ok();
-    let _b = host.tare(["run", "--name", "b", "busybox", "sh", "-c", "exit 4"]);
-    let _c = host.tare(["create", "--name", "c", "busybox", "true"]).ok();
+    let _b = host.tare(["run", "--name", "b1", "busybox", "sh", "-c", "exit 4"]);
+    let _c = host
+        .tare(["create", "--name", "c1", "busybox", "true"])
+        .ok();
     let names = |args: &[&str]| {
         let all = ["ps", "--format", "{{.Names}}"];
         host.tare(all.iter().chain(args))
@@ -525,13 +535,13 @@ fn ps_filters_and_formats(sandbox: &Sandbox, transport: Transport) {
             .map(str::to_owned)
             .collect::<Vec<_>>()
     };
-    assert_eq!(names(&[]), ["a"]);
-    assert_eq!(names(&["-a"]), ["c", "b", "a"]);
-    assert_eq!(names(&["-a", "--filter", "status=exited"]), ["b"]);
-    assert_eq!(names(&["-a", "--filter", "exited=4"]), ["b"]);
-    assert_eq!(names(&["-a", "--filter", "label=tier=web"]), ["a"]);
-    assert_eq!(names(&["-a", "--filter", "name=c"]), ["c"]);
-    assert_eq!(names(&["-n", "1"]), ["c"]);
+    assert_eq!(names(&[]), ["a1"]);
+    assert_eq!(names(&["-a"]), ["c1", "b1", "a1"]);
+    assert_eq!(names(&["-a", "--filter", "status=exited"]), ["b1"]);
+    assert_eq!(names(&["-a", "--filter", "exited=4"]), ["b1"]);
+    assert_eq!(names(&["-a", "--filter", "label=tier=web"]), ["a1"]);
+    assert_eq!(names(&["-a", "--filter", "name=c1"]), ["c1"]);
+    assert_eq!(names(&["-n", "1"]), ["c1"]);
     let table = host.tare(["ps", "-a"]).ok();
     assert!(table.starts_with("CONTAINER ID   IMAGE"), "{table}");
     assert!(
@@ -548,7 +558,7 @@ fn inspect_tells_the_truth(sandbox: &Sandbox, transport: Transport) {
             "run",
             "-d",
             "--name",
-            "i",
+            "i1",
             "-m",
             "64m",
             "--cpus",
@@ -560,11 +570,11 @@ fn inspect_tells_the_truth(sandbox: &Sandbox, transport: Transport) {
             "1000",
         ])
         .ok();
-    let text = host.tare(["inspect", "i"]).ok();
+    let text = host.tare(["inspect", "i1"]).ok();
     let all: serde_json::Value = serde_json::from_str(&text).unwrap();
     let one = &all[0];
     assert_eq!(one["Id"], id.as_str());
-    assert_eq!(one["Name"], "/i");
+    assert_eq!(one["Name"], "/i1");
     assert_eq!(one["State"]["Running"], true);
     assert_eq!(one["HostConfig"]["Memory"], 64 << 20);
     assert_eq!(one["HostConfig"]["NanoCpus"], 500_000_000);
@@ -572,14 +582,14 @@ fn inspect_tells_the_truth(sandbox: &Sandbox, transport: Transport) {
     assert_eq!(one["Config"]["Cmd"], serde_json::json!(["sleep", "1000"]));
     let pid = one["State"]["Pid"].as_u64().unwrap();
     assert!(std::path::Path::new(&format!("/proc/{pid}")).exists());
-    let _killed = host.tare(["kill", "i"]).ok();
-    let _code = host.tare(["wait", "i"]).ok();
+    let _killed = host.tare(["kill", "i1"]).ok();
+    let _code = host.tare(["wait", "i1"]).ok();
     assert_eq!(
         host.tare([
             "inspect",
             "-f",
             "{{.State.Status}} {{.State.ExitCode}} {{.State.Pid}}",
-            "i"
+            "i1"
         ])
         .ok(),
         "exited 137 0"

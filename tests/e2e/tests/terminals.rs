@@ -94,9 +94,9 @@ fn detach_keys_leave_it_running(sandbox: &Sandbox, transport: Transport) {
 fn exec_has_a_terminal_too(sandbox: &Sandbox, transport: Transport) {
     let host = Host::with_busybox(sandbox, transport);
     let _id = host
-        .tare(["run", "-d", "--name", "c", "busybox", "sleep", "1000"])
+        .tare(["run", "-d", "--name", "c1", "busybox", "sleep", "1000"])
         .ok();
-    let mut terminal = host.terminal(["exec", "-it", "c", "sh"]);
+    let mut terminal = host.terminal(["exec", "-it", "c1", "sh"]);
     let _prompt = terminal.expect("# ");
     terminal.send("tty; stty size\n");
     let _size = terminal.expect("24 80\r\n");
@@ -111,7 +111,7 @@ fn the_terminal_is_restored_when_the_client_is_killed_by_a_signal(
     transport: Transport,
 ) {
     let host = Host::with_busybox(sandbox, transport);
-    let mut terminal = host.terminal(["run", "-it", "--name", "t", "busybox", "sh"]);
+    let mut terminal = host.terminal(["run", "-it", "--name", "t1", "busybox", "sh"]);
     let _prompt = terminal.expect("# ");
     assert!(!terminal.is_cooked());
     let pid = rustix::process::Pid::from_raw(i32::try_from(terminal.pid()).unwrap()).unwrap();
