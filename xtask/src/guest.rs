@@ -261,7 +261,7 @@ impl Machine {
         .arg(&initramfs)
         .args([
             "-append",
-            "console=ttyS0 panic=-1 loglevel=4 mitigations=off",
+            "console=ttyS0 panic=-1 loglevel=3 mitigations=off",
         ])
         .args(["-device", "virtio-rng-pci", "-drive"])
         .arg(format!(
