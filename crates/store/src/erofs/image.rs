@@ -2,10 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::num::NonZeroU64;
 use std::os::unix::fs::FileExt;
-
-use rustix::fs::{Advice, fadvise};
 
 use super::checksum::{Checksum, PART};
 use super::format::{BLOCK, HOLE};
@@ -15,13 +12,8 @@ pub(super) struct Image {
     /// What is not written yet, and where it goes.
     buffer: Vec<u8>,
     start: u64,
-    /// What is before this is on its way to the disk.
-    started: u64,
     checksum: Checksum,
 }
-
-/// How much is written before the disk begins with it.
-const STRIDE: u64 = 8 << 20;
 
 impl Image {
     /// An empty image; block 0 is written last.
@@ -30,7 +22,6 @@ impl Image {
             file,
             buffer: Vec::with_capacity(1 << 20),
             start: BLOCK,
-            started: 0,
             checksum: Checksum::default(),
         }
     }
@@ -87,19 +78,7 @@ impl Image {
         self.checksum.wrote(self.start, &self.buffer);
         self.start += self.buffer.len() as u64;
         self.buffer.clear();
-        if self.start >= self.started + STRIDE {
-            self.start_writing();
-        }
         Ok(())
-    }
-
-    /// Lets the disk work while the stream still comes, so that the sync at the end has little left to wait for. Linux begins to write
-    /// what it is told not to keep (and keeps it, for it is dirty).
-    fn start_writing(&mut self) {
-        let len = NonZeroU64::new(self.start - self.started);
-        // Advice only.
-        let _ = fadvise(&self.file, self.started, len, Advice::DontNeed);
-        self.started = self.start;
     }
 
     /// Writes block 0 and what is left. Returns the file, its length and its checksum; nothing is synced yet.
