@@ -277,14 +277,11 @@ impl Machine {
     /// The guest's root file system as a directory.
     fn stage(&self, root: &Path, script: &str, mark: &str) -> Result<()> {
         fs::create_dir_all(root)?;
-        let debian = images::debian_root()?;
+        let debian = images::guest_root()?;
         let mut tar = shell::command("tar", &["-x", "-p", "--numeric-owner", "-f"]);
         tar.arg(debian).arg("-C").arg(root);
         shell::finish(tar)?;
-        bring(
-            &images::busybox_binary()?,
-            &root.join("usr/local/bin/busybox"),
-        )?;
+        bring(&images::busybox_binary()?, &root.join("usr/bin/busybox"))?;
         write(&root.join("sbin/guest-init"), &INIT.replace("MARK", mark))?;
         write(&root.join("guest-script"), script)?;
         for (host, guest) in &self.files {

@@ -74,8 +74,18 @@ pub(crate) fn busybox() -> Result<PathBuf> {
 
 /// A Debian root file system as a tar, of the release that the host's apt is set up for.
 pub(crate) fn debian_root() -> Result<PathBuf> {
-    cached("debian-root.tar", &DEBIAN.join(" "), |out| {
-        debian_tree()?.write_tar(BufWriter::new(out))
+    debian("debian-root.tar", DEBIAN)
+}
+
+/// The same with what tests call as independent witnesses: the root file system of the guest.
+pub(crate) fn guest_root() -> Result<PathBuf> {
+    let witnesses = ["attr", "e2fsprogs", "erofs-utils", "nftables"];
+    debian("guest-root.tar", &[DEBIAN, &witnesses].concat())
+}
+
+fn debian(name: &str, packages: &[&str]) -> Result<PathBuf> {
+    cached(name, &packages.join(" "), |out| {
+        debian_tree(packages)?.write_tar(BufWriter::new(out))
     })
 }
 
@@ -183,8 +193,8 @@ pub(crate) fn busybox_tree() -> Result<Tree> {
 }
 
 /// Debian's packages unpacked, with what their installation scripts would have made.
-fn debian_tree() -> Result<Tree> {
-    let mut packages = packages::fetch_with_dependencies(DEBIAN, &|_| false)?;
+fn debian_tree(packages: &[&str]) -> Result<Tree> {
+    let mut packages = packages::fetch_with_dependencies(packages, &|_| false)?;
     // Its directories carry the modes that count: /tmp, /var/mail, /var/local.
     packages.sort_by_key(|package| (package.name != "base-files", package.name.clone()));
     let mut tree = Tree::default();

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::tree::{Tree, place};
 use crate::{packages, shell};
 
-/// What a guest needs that Debian's kernel has as modules: its disk, and what the engine mounts.
+/// What a guest needs that Debian's kernel has as modules: its disk, what the engine mounts, and what the leak checker asks.
 const MODULES: &[&str] = &[
     "virtio_pci",
     "virtio_blk",
@@ -18,6 +18,7 @@ const MODULES: &[&str] = &[
     "overlay",
     "erofs",
     "loop",
+    "nf_tables",
 ];
 
 /// A kernel image with the modules that the guest loads.
