@@ -193,6 +193,15 @@ pub fn set_propagation(
     )
 }
 
+/// Whether nobody can write through the mount that the file or directory behind `fd` was opened in.
+///
+/// # Errors
+/// fstatvfs(3) failed.
+pub fn is_read_only(fd: impl AsFd) -> Result<bool> {
+    let stat = rustix::fs::fstatvfs(fd).at("look at mount of", "file")?;
+    Ok(stat.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY))
+}
+
 /// Takes the topmost mount at a path of the host's own out of the tree now; it ends when its last user does. A final link is not followed.
 ///
 /// # Errors
