@@ -57,6 +57,11 @@ pub const POINTS: &[&str] = &[
     "monitor.exit.recorded",
     "monitor.exit.released",
     "monitor.exit.told",
+    // runtime
+    "runtime.create.after_directory",
+    "runtime.create.after_clone",
+    "runtime.create.after_group",
+    "runtime.exec.after_clone",
 ];
 
 /// Whether `name` is in [`POINTS`]; evaluated at compile time by [`failpoint!`].
