@@ -4,11 +4,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use kernel::Pid;
 use kernel::cgroup::{Cgroup, Layout};
+use kernel::namespace::Kind;
 use kernel::process::PidFd;
-use spec::runtime::{Process, Seccomp, Spec};
+use spec::runtime::{NamespaceKind, Process, Seccomp, Spec};
 
 use crate::channel::{Channel, News};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind as ErrorKind, Result};
 pub use crate::mount::Root;
 
 /// A container to be made.
@@ -108,7 +109,7 @@ impl Created {
     pub fn start(&mut self) -> Result<()> {
         let Some(channel) = self.channel.take() else {
             return Err(Error::new(
-                Kind::Invalid,
+                ErrorKind::Invalid,
                 "start container",
                 "that its maker doesn't start",
             ));
@@ -129,7 +130,7 @@ impl Created {
 pub struct Running<'a> {
     /// Its first process.
     pub pidfd: BorrowedFd<'a>,
-    /// All about it.
+    /// What it has of its own.
     pub namespaces: Namespaces,
     /// Its filter of system calls.
     pub seccomp: Option<&'a Seccomp>,
@@ -137,23 +138,37 @@ pub struct Running<'a> {
     pub cgroup: &'a Cgroup,
 }
 
-/// Whether the container has a user namespace of its own.
+/// The namespaces of a container that an exec enters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Namespaces {
-    /// It is in the caller's.
-    CallersUser,
-    /// It has one of its own, which is entered too.
-    OwnUser,
+pub struct Namespaces {
+    /// Joining one's own user namespace is an error, so it matters whether the container has another.
+    user: bool,
+    /// Kernels before 5.6 have none.
+    time: bool,
 }
 
 impl Namespaces {
     /// Those of a container made from `spec`.
     #[must_use]
     pub fn of(spec: &Spec) -> Self {
-        match spec.namespace(spec::runtime::NamespaceKind::User) {
-            Some(_) => Self::OwnUser,
-            None => Self::CallersUser,
+        Self {
+            user: spec.namespace(NamespaceKind::User).is_some(),
+            time: spec.namespace(NamespaceKind::Time).is_some(),
         }
+    }
+
+    pub(crate) fn kinds(self) -> Vec<Kind> {
+        let mut kinds = vec![
+            Kind::Mount,
+            Kind::Net,
+            Kind::Pid,
+            Kind::Ipc,
+            Kind::Uts,
+            Kind::Cgroup,
+        ];
+        kinds.extend(self.user.then_some(Kind::User));
+        kinds.extend(self.time.then_some(Kind::Time));
+        kinds
     }
 }
 

@@ -1,6 +1,6 @@
 //! Standard input and output of a program: its terminal, or what it was given.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use kernel::mount::{Mount, Recursive};
 use kernel::root::RootDir;
@@ -87,6 +87,10 @@ impl Console {
         }
         Mount::clone_tree(&self.slave, "", Recursive::No)?.attach(&file, "")?;
         Ok(())
+    }
+
+    pub(crate) fn fds(&self) -> [RawFd; 2] {
+        [self.master.as_raw_fd(), self.slave.as_raw_fd()]
     }
 
     /// Makes it the user's.

@@ -27,6 +27,7 @@ use crate::plan::Plan;
 pub fn create(config: &Config<'_>) -> Result<Created> {
     let plan = Plan::new(config.spec)?;
     let mut making = place::Making::begin(config)?;
+    failpoint::failpoint!("runtime.create.after_directory");
     match born(config, &plan, &mut making) {
         Ok(created) => Ok(created),
         Err(error) => {
@@ -56,6 +57,7 @@ fn born(config: &Config<'_>, plan: &Plan, making: &mut place::Making<'_>) -> Res
     if let Some(own) = joined {
         own.leave()?;
     }
+    failpoint::failpoint!("runtime.create.after_clone");
     let first = First { pid, pidfd };
     match raise(making, &ours) {
         Ok((console, cgroup)) => Ok(Created {
@@ -103,6 +105,7 @@ fn raise(making: &mut place::Making<'_>, channel: &Channel) -> Result<(Option<Ow
         }
         Err(error) => return Err(error),
     };
+    failpoint::failpoint!("runtime.create.after_group");
     match channel.receive_news()? {
         News::Ready(console) => Ok((console, cgroup)),
         News::Failed(error) => Err(error),

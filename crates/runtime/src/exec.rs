@@ -7,14 +7,14 @@
 use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
-use kernel::namespace::{self, Kind};
+use kernel::namespace;
 use kernel::process::{self, PidFd, clone3, close_all_except, exit_now};
 use kernel::root::RootDir;
 use kernel::signal::SIGKILL;
 use rustix::io::Errno;
 
 use crate::channel::{self, Channel, News};
-use crate::config::{ExecConfig, Executed, Keyring, Namespaces, Running, Stdio};
+use crate::config::{ExecConfig, Executed, Keyring, Running, Stdio};
 use crate::console::{self, Console};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::launch;
@@ -39,6 +39,7 @@ pub fn exec(running: &Running<'_>, config: &ExecConfig<'_>) -> Result<Executed> 
         exit_now(error.exit_code())
     };
     drop(theirs);
+    failpoint::failpoint!("runtime.exec.after_clone");
     let heard = hear(&ours);
     // It has said all it had to say, and ends by itself; after an error of ours it must.
     if heard.is_err() {
@@ -97,18 +98,7 @@ fn guide(
     close_all_except(&kept)?;
     program.identity.adjust_oom()?;
     place.enter(channel)?;
-    let mut kinds = vec![
-        Kind::Mount,
-        Kind::Net,
-        Kind::Pid,
-        Kind::Ipc,
-        Kind::Uts,
-        Kind::Cgroup,
-    ];
-    if running.namespaces == Namespaces::OwnUser {
-        kinds.push(Kind::User);
-    }
-    namespace::setns(running.pidfd, &kinds).map_err(|e| match e.errno() {
+    namespace::setns(running.pidfd, &running.namespaces.kinds()).map_err(|e| match e.errno() {
         Errno::SRCH => ended(),
         _ => e.into(),
     })?;
@@ -127,6 +117,10 @@ fn guide(
         console.give(uid)?;
         channel.send_ready(Some(console.master.as_fd()))?;
     }
+    // What is seen in the container has no more open than its program will have.
+    kept.retain(|fd| !place.fds().contains(fd) && *fd != running.pidfd.as_raw_fd());
+    kept.extend(console.iter().flat_map(Console::fds));
+    close_all_except(&kept)?;
     // The container's own keyring isn't to be had from outside; a new one at least isn't the caller's.
     let path = launch::prepare(program, Keyring::Own)?;
     match clone3(process::SIBLING, None).map_err(|e| match e.errno() {

@@ -329,3 +329,30 @@ fn a_failed_creation_leaves_nothing() {
         bundle.call(&["state", &bundle.id]).fails(1);
     }
 }
+
+#[test]
+fn the_runtime_cannot_be_overwritten_from_inside() {
+    sandboxed!();
+    let binary = testkit::fixtures::binary("tare-runtime");
+    let before = fs::read(&binary).unwrap();
+    // CVE-2019-5736: who gets hold of the runtime's file writes to it when it is idle.
+    let script = "while true; do for p in /proc/[0-9]*/exe /proc/self/exe; do \
+         case $(readlink $p) in /bin/*) ;; *) exec 7<$p && (echo evil >> /proc/self/fd/7) 2>/dev/null && echo wrote; exec 7<&-;; esac; \
+         done 2>/dev/null; done";
+    let mut bundle = Bundle::new(script);
+    let mut all: Vec<&str> = profile::CAPABILITIES.to_vec();
+    all.push("CAP_SYS_PTRACE");
+    bundle.process().capabilities = Some(profile::capabilities(&all, 0));
+    bundle.start();
+    for program in ["/proc/self/exe", "true"] {
+        for _ in 0..40 {
+            bundle.exec(&[program, "--version"]);
+        }
+    }
+    assert_eq!(bundle.output(), "");
+    assert!(fs::read(&binary).unwrap() == before);
+    let mut second = Bundle::new("");
+    second.args(&["/proc/self/exe", "--version"]);
+    assert!(second.run().succeeds().starts_with("tare-runtime"));
+    assert!(fs::read(&binary).unwrap() == before);
+}

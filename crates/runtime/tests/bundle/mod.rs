@@ -144,6 +144,18 @@ impl Bundle {
         fs::read_to_string(self.path().join("output")).unwrap()
     }
 
+    /// The same, when it is `lines` lines.
+    pub fn lines(&self, lines: usize) -> String {
+        for _ in 0..500 {
+            let output = self.output();
+            if output.lines().count() >= lines {
+                return output;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("the container wrote no more than {:?}", self.output());
+    }
+
     /// Makes and starts the container.
     pub fn start(&self) {
         self.create().succeeds();

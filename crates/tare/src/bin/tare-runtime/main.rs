@@ -10,6 +10,7 @@ mod exec;
 mod fault;
 mod foreground;
 mod report;
+mod seal;
 mod settle;
 mod state;
 
@@ -62,6 +63,9 @@ fn run(global: &Global, mut args: Args) -> Result<ExitCode> {
     };
     if command == "version" {
         return version();
+    }
+    if matches!(command.as_str(), "create" | "run" | "exec") {
+        seal::seal()?;
     }
     let store = state::Store::new(&global.root);
     match command.as_str() {
