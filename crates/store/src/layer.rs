@@ -7,6 +7,7 @@
 pub(crate) mod below;
 pub(crate) mod directory;
 pub(crate) mod image;
+pub(crate) mod lower;
 mod path;
 pub(crate) mod receive;
 pub(crate) mod resolve;

@@ -12,8 +12,9 @@ use crate::layer::Sink;
 use crate::layer::below::Below;
 use crate::layer::directory::DirectorySink;
 use crate::layer::image::ImageSink;
+use crate::layer::lower::{Lower, Nothing};
 use crate::layer::receive::{Received, receive};
-use crate::layer::resolve::{Lower, Nothing, Resolved, resolve};
+use crate::layer::resolve::{Resolved, resolve};
 use crate::store::{Format, PATIENCE, Store};
 
 const OP: &str = "unpack layer";

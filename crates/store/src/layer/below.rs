@@ -12,7 +12,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::resolve::{Found, FoundKind, Lower};
+use super::lower::{Found, FoundKind, Lower};
 use super::tree::{Meta, Xattrs};
 use super::xattr::is_kept;
 use super::{FileData, Sink};

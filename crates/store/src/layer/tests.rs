@@ -2,8 +2,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
+use super::lower::{Found, FoundKind, Lower, Nothing};
 use super::receive::receive;
-use super::resolve::{Found, FoundKind, Lower, Nothing, resolve};
+use super::resolve::resolve;
 use super::tree::{Content, Meta, NodeId, ROOT, Tree};
 use super::*;
 use crate::archive::Archive;
