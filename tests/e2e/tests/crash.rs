@@ -44,7 +44,7 @@ fn life(mut tare: impl FnMut(&[&str]) -> Outcome) {
         &["run", "-d", "--rm", "--name", "brief", "busybox", "true"],
         &["wait", "brief"],
         &["rm", "-f", "-v", "life"],
-        &["rmi", "imported", "tagged"],
+        &["rmi", "imported", "tagged", "busybox"],
         &["volume", "rm", "fresh"],
     ] {
         let _outcome = tare(args);
