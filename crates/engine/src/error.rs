@@ -106,14 +106,17 @@ impl Error {
         self
     }
 
-    /// The message and those of its sources, joined by colons: one line for a person.
+    /// The message and those of its sources, joined by colons: one line for a person. What was just said is not said again.
     #[must_use]
     pub fn chain(&self) -> String {
         let mut text = self.message.clone();
         let mut next = StdError::source(self);
         while let Some(cause) = next {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
+            let why = cause.to_string();
+            if !text.ends_with(&why) {
+                text.push_str(": ");
+                text.push_str(&why);
+            }
             next = cause.source();
         }
         text

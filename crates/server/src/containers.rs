@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
+use engine::Kind;
 use engine::container::{AttachRequest, RemoveRequest, StopRequest, WaitCondition, Waiting};
 use engine::log::{LogRequest, Record};
 use futures_util::future::FutureExt as _;
@@ -18,7 +19,7 @@ use crate::detach::Keys;
 use crate::error::{Answer, Refusal};
 use crate::execs::size;
 use crate::hijack::{self, Hijack, Program, Session};
-use crate::request::{Json, Params, Speaks};
+use crate::request::{Json, Params, Speaks, finish};
 use crate::router::App;
 use crate::shape;
 
@@ -42,7 +43,8 @@ pub(crate) async fn create(
 ) -> Answer {
     let name = params.0.text("name").map(str::to_owned);
     let request = shape::create::decode(name, params.0.text("platform"), request)?;
-    let created = app.engine.containers().create(request).await?;
+    let containers = app.engine.containers();
+    let created = finish(async move { containers.create(request).await }).await?;
     let created = CreateResponse {
         id: created.id.to_string(),
         warnings: created.warnings,
@@ -64,7 +66,8 @@ pub(crate) async fn inspect(
 }
 
 pub(crate) async fn start(State(app): State<App>, Path(name): Path<String>) -> Answer<StatusCode> {
-    app.engine.containers().start(&name).await?;
+    let containers = app.engine.containers();
+    finish(async move { containers.start(&name).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -73,10 +76,8 @@ pub(crate) async fn stop(
     Path(name): Path<String>,
     params: Params,
 ) -> Answer<StatusCode> {
-    app.engine
-        .containers()
-        .stop(&name, stopping(&params)?)
-        .await?;
+    let (containers, request) = (app.engine.containers(), stopping(&params)?);
+    finish(async move { containers.stop(&name, request).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -85,10 +86,8 @@ pub(crate) async fn restart(
     Path(name): Path<String>,
     params: Params,
 ) -> Answer<StatusCode> {
-    app.engine
-        .containers()
-        .restart(&name, stopping(&params)?)
-        .await?;
+    let (containers, request) = (app.engine.containers(), stopping(&params)?);
+    finish(async move { containers.restart(&name, request).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -104,10 +103,9 @@ pub(crate) async fn kill(
     Path(name): Path<String>,
     params: Params,
 ) -> Answer<StatusCode> {
-    app.engine
-        .containers()
-        .kill(&name, params.0.text("signal"))
-        .await?;
+    let containers = app.engine.containers();
+    let kill = async move { containers.kill(&name, params.0.text("signal")).await };
+    finish(kill).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -125,7 +123,8 @@ pub(crate) async fn remove(
         force: params.0.flag("force"),
         volumes: params.0.flag("v"),
     };
-    app.engine.containers().remove(&name, request).await?;
+    let containers = app.engine.containers();
+    finish(async move { containers.remove(&name, request).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -157,19 +156,23 @@ pub(crate) async fn wait(
     Ok(([(CONTENT_TYPE, json)], body).into_response())
 }
 
+/// An exit code that says that the engine, not the program, is the reason.
+const ENGINE_FAILED: i64 = 125;
+
 async fn ended(waiting: Waiting) -> io::Result<Bytes> {
-    let response = match waiting.exit().await {
-        Ok(exit) => WaitResponse {
-            error: exit.error.map(|message| WaitError { message }),
-            status_code: exit.code,
-        },
-        Err(error) => WaitResponse {
-            error: Some(WaitError {
+    let (status_code, error) = match waiting.exit().await {
+        // Why it could not be started is told to whoever started it; here it would count as a failure to wait.
+        Ok(exit) => (exit.code, None),
+        // Removed before it ever ran: that, too, was waited for.
+        Err(error) if error.kind == Kind::NotFound => (ENGINE_FAILED, None),
+        Err(error) => (
+            ENGINE_FAILED,
+            Some(WaitError {
                 message: error.chain(),
             }),
-            status_code: 125,
-        },
+        ),
     };
+    let response = WaitResponse { error, status_code };
     let mut line = serde_json::to_vec(&response)?;
     line.push(b'\n');
     Ok(line.into())

@@ -12,7 +12,7 @@ use crate::body;
 use crate::detach::Keys;
 use crate::error::{Answer, Refusal};
 use crate::hijack::{self, Hijack, Program, Session};
-use crate::request::{Json, Params, Speaks, json};
+use crate::request::{Json, Params, Speaks, finish, json};
 use crate::router::App;
 
 pub(crate) async fn create(
@@ -38,7 +38,8 @@ pub(crate) async fn create(
         detach_keys: config.detach_keys,
         console_size: config.console_size.filter(|size| *size != (0, 0)),
     };
-    let id = app.engine.execs().create(&container, config).await?;
+    let execs = app.engine.execs();
+    let id = finish(async move { execs.create(&container, config).await }).await?;
     Ok((StatusCode::CREATED, axum::Json(IdResponse { id })).into_response())
 }
 
@@ -57,7 +58,7 @@ pub(crate) async fn start(
         console_size: start.console_size.filter(|size| *size != (0, 0)),
     };
     if start.detach {
-        execs.start(&id, request).await?;
+        finish(async move { execs.start(&id, request).await }).await?;
         return Ok(StatusCode::OK.into_response());
     }
     let hijack = Hijack::new(Request::from_parts(parts, Body::empty()))?;

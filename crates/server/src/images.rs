@@ -12,7 +12,7 @@ use spec::Reference;
 
 use crate::body;
 use crate::error::{Answer, Refusal};
-use crate::request::{Params, Speaks};
+use crate::request::{Params, Speaks, finish};
 use crate::router::App;
 use crate::shape;
 
@@ -55,7 +55,8 @@ pub(crate) async fn post(
         .strip_suffix("/tag")
         .ok_or_else(Refusal::page_not_found)?;
     let target = reference(&params)?.ok_or_else(|| Refusal::bad("repository name must be set"))?;
-    app.engine.images().tag(name, &target).await?;
+    let (images, name) = (app.engine.images(), name.to_owned());
+    finish(async move { images.tag(&name, &target).await }).await?;
     Ok(StatusCode::CREATED.into_response())
 }
 
@@ -67,7 +68,8 @@ pub(crate) async fn remove(
     let request = ImageRemove {
         force: params.0.flag("force"),
     };
-    let removed = app.engine.images().remove(&name, request).await?;
+    let images = app.engine.images();
+    let removed = finish(async move { images.remove(&name, request).await }).await?;
     let removed: Vec<_> = removed.into_iter().map(deleted).collect();
     Ok(axum::Json(removed).into_response())
 }

@@ -82,3 +82,17 @@ pub(crate) fn json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Res
     }
     api::decode(body).map_err(|error| Refusal::bad(error.to_string()))
 }
+
+/// Makes a change of several steps, to its end even if the client goes away in the middle: its steps are no request's.
+pub(crate) async fn finish<T: Send + 'static>(
+    change: impl Future<Output = engine::Result<T>> + Send + 'static,
+) -> Result<T, Refusal> {
+    match tokio::spawn(change).await {
+        Ok(done) => done.map_err(Refusal::from),
+        // Only when the server ends. Whoever opens the store next undoes or completes what was begun.
+        Err(error) => Err(Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            error.to_string(),
+        )),
+    }
+}

@@ -7,7 +7,7 @@ use engine::volume::{VolumeFilters, VolumeRequest};
 use http::StatusCode;
 
 use crate::error::{Answer, Refusal};
-use crate::request::{Json, Params};
+use crate::request::{Json, Params, finish};
 use crate::router::App;
 
 pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer {
@@ -40,7 +40,8 @@ pub(crate) async fn create(
         options: request.driver_opts,
         labels: request.labels,
     };
-    let volume = app.engine.volumes().create(request).await?;
+    let volumes = app.engine.volumes();
+    let volume = finish(async move { volumes.create(request).await }).await?;
     Ok((StatusCode::CREATED, axum::Json(encode(volume))).into_response())
 }
 
@@ -54,10 +55,8 @@ pub(crate) async fn remove(
     Path(name): Path<String>,
     params: Params,
 ) -> Answer {
-    app.engine
-        .volumes()
-        .remove(&name, params.0.flag("force"))
-        .await?;
+    let volumes = app.engine.volumes();
+    finish(async move { volumes.remove(&name, params.0.flag("force")).await }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -160,10 +160,7 @@ pub(super) fn encode(host: HostConfig) -> wire::HostConfig {
     wire::HostConfig {
         binds: unless_empty(host.binds),
         container_id_file: String::new(),
-        log_config: wire::LogConfig {
-            kind: host.log_config.driver,
-            config: host.log_config.options,
-        },
+        log_config: encode_log(host.log_config),
         network_mode: host.network_mode,
         port_bindings: Some(encode_ports(host.port_bindings)),
         restart_policy: wire::RestartPolicy {
@@ -228,6 +225,19 @@ pub(super) fn encode(host: HostConfig) -> wire::HostConfig {
         readonly_paths: host.readonly_paths,
         init: host.init,
         ..wire::HostConfig::default()
+    }
+}
+
+/// Docker's own default is what clients look for: docker-py reads the log of no other driver.
+fn encode_log(log: LogConfig) -> wire::LogConfig {
+    let kind = if log.driver.is_empty() {
+        "json-file".to_owned()
+    } else {
+        log.driver
+    };
+    wire::LogConfig {
+        kind,
+        config: log.options,
     }
 }
 

@@ -65,6 +65,8 @@ fn a_configuration_survives_the_way_there_and_back() {
     shown.volumes = sent.config.volumes.clone();
     assert_eq!(shown, sent.config);
     let mut host = host::encode(made.host);
+    assert_eq!(host.log_config.kind, "json-file");
+    host.log_config = sent.host_config.log_config.clone();
     host.memory_swappiness = sent.host_config.memory_swappiness;
     assert_eq!(host, sent.host_config);
 }
