@@ -19,6 +19,14 @@ ff02::1\tip6-allnodes
 ff02::2\tip6-allrouters
 ";
 
+/// What a container is called.
+#[derive(Debug)]
+pub(crate) struct Names {
+    pub(crate) host: String,
+    /// Empty for none.
+    pub(crate) domain: String,
+}
+
 /// Refuses what the files can't say.
 pub(crate) fn check(host: &HostConfig) -> Result<()> {
     for line in &host.extra_hosts {
@@ -60,11 +68,20 @@ fn parse_host(line: &str) -> Result<(&str, &str)> {
     Ok((name, address))
 }
 
-/// The content of /etc/hosts; `of_host` is the host's own.
-pub(crate) fn hosts(host: &HostConfig, of_host: Option<&str>) -> Result<String> {
+/// The content of /etc/hosts; `of_host` is the host's own, for a container that shares its network.
+pub(crate) fn hosts(host: &HostConfig, names: &Names, of_host: Option<&str>) -> Result<String> {
     let mut text = of_host.unwrap_or(LOCAL).to_owned();
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
+    }
+    if of_host.is_none() {
+        // Its own name must lead somewhere: without a network to itself alone.
+        let Names { host, domain } = names;
+        if domain.is_empty() {
+            text.push_str(&format!("127.0.1.1\t{host}\n"));
+        } else {
+            text.push_str(&format!("127.0.1.1\t{host}.{domain} {host}\n"));
+        }
     }
     for line in &host.extra_hosts {
         let (name, address) = parse_host(line)?;
@@ -110,12 +127,12 @@ pub(crate) fn resolv_conf(host: &HostConfig, of_host: &str) -> String {
 }
 
 /// Writes all three into the container's directory.
-pub(crate) fn write(directory: &Path, host: &HostConfig, hostname: &str) -> Result<()> {
+pub(crate) fn write(directory: &Path, host: &HostConfig, names: &Names) -> Result<()> {
     let of_host = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let hosts_of_host = (host.network_mode == "host").then(|| of_host("/etc/hosts"));
     for (name, text) in [
-        ("hosts", hosts(host, hosts_of_host.as_deref())?),
-        ("hostname", format!("{hostname}\n")),
+        ("hosts", hosts(host, names, hosts_of_host.as_deref())?),
+        ("hostname", format!("{}\n", names.host)),
         (
             "resolv.conf",
             resolv_conf(host, &of_host("/etc/resolv.conf")),

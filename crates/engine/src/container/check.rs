@@ -45,10 +45,15 @@ fn program(config: &Config, warnings: &mut Vec<String>) -> Result<()> {
             config.working_dir
         )));
     }
-    if config.hostname.len() > 64 || config.domainname.len() > 64 {
-        return Err(Error::invalid(
-            "invalid hostname or domainname: the kernel takes at most 64 bytes",
-        ));
+    for (what, name) in [
+        ("hostname", &config.hostname),
+        ("domainname", &config.domainname),
+    ] {
+        // It becomes a line of /etc/hosts, and the kernel takes at most 64 bytes.
+        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        if name.len() > 64 || !name.bytes().all(good) {
+            return Err(Error::invalid(format!("invalid {what}: {name:?}")));
+        }
     }
     if let Some(signal) = &config.stop_signal
         && kernel::signal::parse(signal).is_none()

@@ -81,7 +81,11 @@ fn begin(
         facts,
         devices: &devices,
     };
-    network_files::write(&directory, &stored.host, &bundle::hostname(&input))?;
+    let names = network_files::Names {
+        host: bundle::hostname(&input),
+        domain: stored.config.domainname.clone(),
+    };
+    network_files::write(&directory, &stored.host, &names)?;
     let spec = bundle::spec(&input)?;
     let document = launch::document(inner, &row.id, stored, spec);
     failpoint!("container.start.prepared");

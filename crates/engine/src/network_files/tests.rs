@@ -1,4 +1,4 @@
-use super::{check, hosts, resolv_conf};
+use super::{Names, check, hosts, resolv_conf};
 use crate::container::HostConfig;
 
 fn texts(all: &[&str]) -> Vec<String> {
@@ -11,11 +11,23 @@ fn hosts_knows_localhost_and_what_was_added() {
         extra_hosts: texts(&["db:10.0.0.1", "six=[::2]", "old:fe80::1"]),
         ..HostConfig::default()
     };
-    let text = hosts(&host, None).unwrap();
+    let names = |host: &str, domain: &str| Names {
+        host: host.to_owned(),
+        domain: domain.to_owned(),
+    };
+    let text = hosts(&host, &names("web", ""), None).unwrap();
+    assert!(text.contains("\n127.0.1.1\tweb\n"));
+    let full = hosts(&host, &names("web", "lan"), None).unwrap();
+    assert!(full.contains("\n127.0.1.1\tweb.lan web\n"));
     assert!(text.starts_with("127.0.0.1\tlocalhost\n"));
     assert!(text.ends_with("10.0.0.1\tdb\n::2\tsix\nfe80::1\told\n"));
     assert_eq!(
-        hosts(&HostConfig::default(), Some("1.2.3.4 here")).unwrap(),
+        hosts(
+            &HostConfig::default(),
+            &names("x", ""),
+            Some("1.2.3.4 here")
+        )
+        .unwrap(),
         "1.2.3.4 here\n"
     );
 }

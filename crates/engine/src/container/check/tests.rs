@@ -218,6 +218,13 @@ fn wrong_values_are_named_in_dockers_words() {
 fn wrong_programs_are_named() {
     for (expected, config) in [
         (
+            "invalid hostname: \"a\\n1.2.3.4 evil\"",
+            Config {
+                hostname: "a\n1.2.3.4 evil".into(),
+                ..Config::default()
+            },
+        ),
+        (
             "invalid environment variable: =x",
             Config {
                 env: vec!["=x".into()],
