@@ -57,7 +57,7 @@ pub fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, DecodeError> {
     })
 }
 
-/// What [`object!`] makes of a struct; used directly only where Go embeds one struct in another.
+/// What `object!` makes of a struct; used directly only where Go embeds one struct in another.
 pub trait Object: Default {
     /// Reads the value of a key into its field; false if there is no such field (the value is then still to be read).
     ///
