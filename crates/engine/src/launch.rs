@@ -151,6 +151,8 @@ pub(crate) fn launch(
             inner.config.binaries.monitor.display()
         ))
     })?;
+    // While the monitor makes the container: the only wait of a short command. What fails is done by a later commit.
+    drop(inner.db.tidy());
     let word = Ready::receive(&ready).map_err(|e| {
         Error::new(
             Kind::Internal,

@@ -18,9 +18,12 @@ use crate::migration;
 /// How long one transaction waits for those of other processes.
 const BUSY: Duration = Duration::from_secs(15);
 
-/// Pages in the write-ahead log before a commit moves them into the database. The first process to open the database
-/// reads the whole log (4 MiB: 2 ms), so a short log is a fast start; each move costs two fsyncs, so not too short.
-const CHECKPOINT_PAGES: i32 = 1000;
+/// Pages in the write-ahead log with which it is long: the first process to open the database reads all of it, 3 µs a page.
+const LONG: i64 = 100;
+
+/// Pages with which a commit itself moves them into the database, which costs two fsyncs, because nobody called
+/// [`Db::tidy`].
+const TOO_LONG: i32 = 1000;
 
 /// Statements kept compiled.
 const STATEMENTS: usize = 64;
@@ -154,6 +157,20 @@ impl Db {
         Ok(value)
     }
 
+    /// Moves a long write-ahead log into the database. It costs two fsyncs, so call it where something else is waited for.
+    ///
+    /// # Errors
+    /// The database can't be written.
+    pub fn tidy(&self) -> Result<()> {
+        let open = self.lock();
+        if log_pages(&open.connection)? > LONG {
+            // Passive: what others still read stays for the next time.
+            open.connection
+                .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
     /// What SQLite itself finds wrong with the file. Sound is empty.
     ///
     /// # Errors
@@ -190,6 +207,10 @@ impl Db {
     }
 }
 
+fn log_pages(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))
+}
+
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     // No mutex in SQLite: ours guards the connection. NOFOLLOW: nobody else may choose the file.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -204,7 +225,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true)?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "wal_autocheckpoint", TOO_LONG)?;
     connection.execute_batch(Durability::Normal.pragma())?;
     Ok(connection)
 }

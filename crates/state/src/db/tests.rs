@@ -105,6 +105,26 @@ fn a_torn_log_loses_the_last_transaction_alone() {
 }
 
 #[test]
+fn a_long_log_is_moved_and_begins_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let pages = || super::log_pages(&db.lock().connection).unwrap();
+    for i in 0..super::LONG {
+        db.write(|tx| tx.add_fact(&i.to_string(), "x")).unwrap();
+    }
+    let long = pages();
+    assert!(long > super::LONG, "{long}");
+    db.tidy().unwrap();
+    db.write(|tx| tx.add_fact("a", "b")).unwrap();
+    assert!(pages() < 10, "{}", pages());
+    // A short one stays.
+    db.tidy().unwrap();
+    assert!(pages() > 0);
+    let again = open(dir.path());
+    assert_eq!(again.read(|tx| tx.fact("0")).unwrap().as_deref(), Some("x"));
+}
+
+#[test]
 fn a_newer_database_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     drop(open(dir.path()));
