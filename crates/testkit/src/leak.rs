@@ -22,7 +22,7 @@ impl Snapshot {
         facts.extend(rules());
         facts.extend(cgroups(cgroup));
         facts.extend(processes());
-        facts.extend(loop_devices());
+        facts.extend(loop_devices(cgroup));
         Self { facts }
     }
 
@@ -148,10 +148,16 @@ fn processes() -> Vec<String> {
     found
 }
 
-fn loop_devices() -> Vec<String> {
+/// Loop devices are the whole machine's: those of the other tests that run, known by the folder that is named as
+/// the cgroup is, don't count.
+fn loop_devices(parent: &str) -> Vec<String> {
+    let own = parent.trim_start_matches('/');
     let mut found = Vec::new();
     for entry in fs::read_dir("/sys/block").into_iter().flatten().flatten() {
         if let Ok(file) = fs::read_to_string(entry.path().join("loop/backing_file")) {
+            if file.contains("/tare-test-") && !file.contains(own) {
+                continue;
+            }
             found.push(format!(
                 "loop {} {}",
                 entry.file_name().display(),
