@@ -11,6 +11,7 @@ use std::thread;
 
 use archive::Archive;
 use place::{Place, listing, read};
+use rustix::mount::{FsOpenFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_string, fsopen};
 use spec::{ContainerId, LayerId};
 use store::{Access, Durability, Format, IdMap, Kind, MountOptions, Options, OverlayMode, Store};
 
@@ -254,6 +255,19 @@ fn sweep_finds_what_is_nobodys() {
 }
 
 /// What older kernels need works on newer ones too: paths one by one, all in one option, and for many by mount(2).
+/// Whether this kernel takes layers that way: descriptors since 6.13, `lowerdir+` since 6.7.
+fn kernel_knows(mode: OverlayMode) -> bool {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
+    let layers = ["/etc", "/usr"].map(|path| (path, fs::File::open(path).unwrap()));
+    let told = layers.iter().all(|(path, file)| match mode {
+        OverlayMode::Descriptors => fsconfig_set_fd(&context, "lowerdir+", file).is_ok(),
+        OverlayMode::Paths => fsconfig_set_string(&context, "lowerdir+", *path).is_ok(),
+        OverlayMode::OnePath => true,
+    });
+    // Before the kernel's own parser of 6.7, an unknown option is found only here.
+    mode == OverlayMode::OnePath || (told && fsconfig_create(&context).is_ok())
+}
+
 #[test]
 fn other_ways_to_make_an_overlay() {
     let Some(_sandbox) = testkit::sandbox!() else {
@@ -265,6 +279,9 @@ fn other_ways_to_make_an_overlay() {
             OverlayMode::Paths,
             OverlayMode::OnePath,
         ] {
+            if !kernel_knows(overlay) {
+                continue;
+            }
             let place = Place::with(Options {
                 overlay: Some(overlay),
                 ..Options::default()
