@@ -103,6 +103,9 @@ fn build(
             if !plan.namespaces.later.is_empty() {
                 namespace::unshare(&plan.namespaces.later)?;
             }
+            if plan.namespaces.later.contains(&Kind::Time) {
+                enter_own_time()?;
+            }
         }
         Ok(())
     };
@@ -135,6 +138,14 @@ fn build(
     made.seal()?;
     plan.root.enter(root)?;
     Ok(console)
+}
+
+/// A new time namespace is only the children's before Linux 6.3, where exec enters it too; an exec would join the host's.
+fn enter_own_time() -> Result<()> {
+    const NEW: &str = "/proc/self/ns/time_for_children";
+    let own = std::fs::File::open(NEW).map_err(|e| Error::io("open", NEW, e))?;
+    namespace::setns_one(&own, Kind::Time)?;
+    Ok(())
 }
 
 /// A procfs of this process's namespaces that nothing is mounted over (R4).
