@@ -254,7 +254,6 @@ fn sweep_finds_what_is_nobodys() {
     place.leave();
 }
 
-/// What older kernels need works on newer ones too: paths one by one, all in one option, and for many by mount(2).
 /// Whether this kernel takes layers that way: descriptors since 6.13, `lowerdir+` since 6.7.
 fn kernel_knows(mode: OverlayMode) -> bool {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).unwrap();
@@ -268,6 +267,7 @@ fn kernel_knows(mode: OverlayMode) -> bool {
     mode == OverlayMode::OnePath || (told && fsconfig_create(&context).is_ok())
 }
 
+/// What older kernels need works on newer ones too: paths one by one, all in one option, and for many by mount(2).
 #[test]
 fn other_ways_to_make_an_overlay() {
     let Some(_sandbox) = testkit::sandbox!() else {
