@@ -1,8 +1,8 @@
 //! The project's chores: `cargo xtask CHORE`. Each does all its own set-up and says what it does.
 #![expect(clippy::print_stderr, reason = "chores narrate on standard error")]
 
-mod demo;
 mod bench;
+mod demo;
 mod guest;
 mod images;
 mod packages;

@@ -95,7 +95,12 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
 #[macro_export]
 macro_rules! failpoint {
     ($name:literal) => {{
-        const { assert!($crate::known($name), "fail point is not in failpoint::POINTS") };
+        const {
+            assert!(
+                $crate::known($name),
+                "fail point is not in failpoint::POINTS"
+            )
+        };
         $crate::visit($name);
     }};
 }
@@ -107,11 +112,17 @@ pub fn visit(_name: &str) {}
 
 /// Passes the point `name`: see the crate's documentation. Use [`failpoint!`].
 #[cfg(feature = "failpoints")]
-#[expect(clippy::disallowed_methods, reason = "steered by the environment, in test builds only")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "steered by the environment, in test builds only"
+)]
 pub fn visit(name: &str) {
     use std::io::Write;
     if let Ok(path) = std::env::var("TARE_FAILPOINT_LOG")
-        && let Ok(mut log) = std::fs::OpenOptions::new().create(true).append(true).open(path)
+        && let Ok(mut log) = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
     {
         // One write: several processes append to the same file.
         drop(log.write_all(format!("{name}\n").as_bytes()));
