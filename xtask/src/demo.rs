@@ -106,7 +106,13 @@ impl Stage {
         );
 
         shell::say("\n# 7. Look inside, read its log, stop it.\n");
-        self.run(&["exec", "service", "cat", "/proc/1/status", "/etc/hostname"])?;
+        self.run(&[
+            "exec",
+            "service",
+            "cat",
+            "/etc/hostname",
+            "/shared/greeting",
+        ])?;
         self.run(&["stop", "service"])?;
         let logs = self.run(&["logs", "service"])?;
         ensure!(
@@ -135,7 +141,12 @@ impl Stage {
         for name in ["monitors", ""] {
             remove_cgroups(&Path::new(&self.cgroup()[1..]).join(name));
         }
-        // The directory's name carries this process's id; nothing below it is mounted any more, which rmdir would refuse.
+        // The one mount that the engine keeps for the next container: the folder of its layers.
+        let layers = self.dir.join("run/layers");
+        if is_mounted(&layers)? {
+            shell::run("umount", &[path(&layers)])?;
+        }
+        // The directory's name carries this process's id; rmdir refuses what is mounted.
         fs::remove_dir_all(&self.dir).with_context(|| format!("remove {}", self.dir.display()))
     }
 
@@ -238,6 +249,13 @@ impl Stage {
         );
         Ok(())
     }
+}
+
+fn is_mounted(dir: &Path) -> Result<bool> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    Ok(mounts
+        .lines()
+        .any(|line| line.split(' ').nth(4) == Some(path(dir))))
 }
 
 fn remove_cgroups(below: &Path) {
