@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use kernel::lock::{FileLock, Wait};
@@ -99,8 +99,17 @@ pub fn probe_at(run_dir: impl AsFd) -> Result<Liveness> {
         Err(Errno::NOENT) => return Ok(Liveness::Absent),
         Err(e) => return Err(Error::io("open", FILE, e)),
     };
-    let held = kernel::lock::held(&file)?;
-    let bytes = read_limited(&file, FILE, MAX)?;
+    judge(&file)
+}
+
+fn judge(file: &OwnedFd) -> Result<Liveness> {
+    let held = kernel::lock::held(file)?;
+    // Unlinked first, unlocked then: a monitor that ended in order while the file was opened didn't die.
+    let stat = rustix::fs::fstat(file).map_err(|e| Error::io("stat", FILE, e))?;
+    if !held && stat.st_nlink == 0 {
+        return Ok(Liveness::Absent);
+    }
+    let bytes = read_limited(file, FILE, MAX)?;
     // A monitor writes its state once. Until all of it is there, it is still starting.
     let state: Option<State> = serde_json::from_slice(&bytes).ok();
     Ok(match (held, state) {

@@ -1,5 +1,3 @@
-use std::os::fd::OwnedFd;
-
 use super::*;
 
 fn state() -> State {
@@ -38,6 +36,16 @@ fn the_lock_is_the_truth() {
     assert_eq!(probe_at(&dir).unwrap(), Liveness::Starting);
     lock.remove(&dir).unwrap();
     assert_eq!(probe_at(&dir).unwrap(), Liveness::Absent);
+}
+
+#[test]
+fn an_end_in_order_is_no_death_for_who_looked_just_then() {
+    let (guard, dir) = dir();
+    let lock = StateLock::acquire(&dir).unwrap();
+    lock.write(&state()).unwrap();
+    let opened: OwnedFd = std::fs::File::open(guard.path().join(FILE)).unwrap().into();
+    lock.remove(&dir).unwrap();
+    assert_eq!(judge(&opened).unwrap(), Liveness::Absent);
 }
 
 #[test]
