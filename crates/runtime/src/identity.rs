@@ -49,6 +49,10 @@ impl Identity {
         let asked = [
             (process.scheduler.is_some(), "process.scheduler"),
             (process.io_priority.is_some(), "process.ioPriority"),
+            (
+                process.exec_cpu_affinity.is_some(),
+                "process.execCPUAffinity",
+            ),
         ];
         if let Some((_, what)) = asked.iter().find(|(asked, _)| *asked) {
             return Err(Error::unsupported("apply", *what));
