@@ -34,25 +34,33 @@ pub(crate) fn check(host: &HostConfig) -> Result<()> {
     }
     for server in &host.dns {
         if server.parse::<IpAddr>().is_err() {
-            return Err(Error::invalid(format!("bad nameserver address {server}")));
+            return Err(Error::invalid(format!(
+                "invalid dns: {server:?} is no address of a name server"
+            )));
         }
     }
-    let spaced = |text: &&String| text.is_empty() || text.contains(char::is_whitespace);
-    for text in host.dns_search.iter().chain(&host.dns_options) {
-        if spaced(&text) && text != "." {
-            return Err(Error::invalid(format!(
-                "bad search domain or option of DNS: {text:?}"
-            )));
+    for (what, words) in [
+        ("dns-search", &host.dns_search),
+        ("dns-option", &host.dns_options),
+    ] {
+        if let Some(word) = words.iter().find(|word| !is_word(word)) {
+            return Err(Error::invalid(format!("invalid {what}: {word:?}")));
         }
     }
     Ok(())
 }
 
+/// Whether the files have it as one word: no end of a line, no end of the text, and no comment begins in it.
+fn is_word(text: &str) -> bool {
+    let breaks = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '#' | ';');
+    !text.is_empty() && !text.contains(breaks)
+}
+
 fn parse_host(line: &str) -> Result<(&str, &str)> {
     let (name, address) = line
         .split_once([':', '='])
-        .filter(|(name, _)| !name.is_empty() && !name.contains(char::is_whitespace))
-        .ok_or_else(|| Error::invalid(format!("bad format for add-host: \"{line}\"")))?;
+        .filter(|(name, _)| is_word(name))
+        .ok_or_else(|| Error::invalid(format!("bad format for add-host: {line:?}")))?;
     let bare = address.strip_prefix('[').and_then(|a| a.strip_suffix(']'));
     let address = bare.unwrap_or(address);
     if address == "host-gateway" {
@@ -62,7 +70,7 @@ fn parse_host(line: &str) -> Result<(&str, &str)> {
     }
     if address.parse::<IpAddr>().is_err() {
         return Err(Error::invalid(format!(
-            "invalid IP address in add-host: \"{address}\""
+            "invalid IP address in add-host: {address:?}"
         )));
     }
     Ok((name, address))

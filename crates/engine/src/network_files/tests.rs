@@ -44,6 +44,63 @@ fn what_is_no_host_is_refused() {
 }
 
 #[test]
+fn no_value_breaks_out_of_its_line() {
+    let none = HostConfig::default;
+    for bad in [
+        "a b",
+        "a\nb",
+        "a\rb",
+        "a\0b",
+        "a\tb",
+        "a\u{1b}[1m",
+        "a#b",
+        "",
+    ] {
+        for (field, host) in [
+            (
+                "add-host",
+                HostConfig {
+                    extra_hosts: vec![format!("{bad}:1.2.3.4")],
+                    ..none()
+                },
+            ),
+            (
+                "add-host",
+                HostConfig {
+                    extra_hosts: vec![format!("db:1.2.3.4{bad}x")],
+                    ..none()
+                },
+            ),
+            (
+                "dns",
+                HostConfig {
+                    dns: vec![format!("1.1.1.1{bad}x")],
+                    ..none()
+                },
+            ),
+            (
+                "dns-search",
+                HostConfig {
+                    dns_search: texts(&["lan", bad]),
+                    ..none()
+                },
+            ),
+            (
+                "dns-option",
+                HostConfig {
+                    dns_options: texts(&["ndots:2", bad]),
+                    ..none()
+                },
+            ),
+        ] {
+            let error = check(&host).unwrap_err().message;
+            assert!(error.contains(field), "{error}");
+            assert!(!error.contains(char::is_control), "{error:?}");
+        }
+    }
+}
+
+#[test]
 fn name_servers_of_the_hosts_loopback_are_left_out() {
     let of_host =
         "# made by hand\nnameserver 127.0.0.53\nnameserver 9.9.9.9\nsearch lan\noptions edns0\n";
