@@ -115,27 +115,17 @@ fn begin(
             stage,
             message,
             exit_code,
-        } => Err(refused(&stored.args, &stage, &message, exit_code)),
+        } => Err(refused(&stage, &message, exit_code)),
     }
 }
 
-/// What a monitor's failure is in Docker's words, from which its command line makes the exit code.
-fn refused(args: &[String], stage: &str, message: &str, exit_code: i32) -> Error {
-    let program = args.first().map_or("", String::as_str);
+/// What a monitor's failure is in Docker's words, from which its command line makes the exit code. The runtime says them
+/// of a program that can't be run.
+fn refused(stage: &str, message: &str, exit_code: i32) -> Error {
     let task = "failed to create task for container";
     match exit_code {
-        127 if !program.contains('/') => Error::new(
-            Kind::CommandNotFound,
-            format!("{task}: exec: \"{program}\": executable file not found in $PATH"),
-        ),
-        127 => Error::new(
-            Kind::CommandNotFound,
-            format!("{task}: exec: \"{program}\": stat {program}: no such file or directory"),
-        ),
-        126 => Error::new(
-            Kind::CommandNotExecutable,
-            format!("{task}: exec: \"{program}\": permission denied: {message}"),
-        ),
+        127 => Error::new(Kind::CommandNotFound, format!("{task}: {message}")),
+        126 => Error::new(Kind::CommandNotExecutable, format!("{task}: {message}")),
         _ => Error::new(Kind::Internal, format!("{task}: {stage}: {message}")),
     }
 }
@@ -226,3 +216,6 @@ fn promise(inner: &Inner, id: &ContainerId) -> Result<Option<Link>> {
         Err(e) => link::closed(e),
     }
 }
+
+#[cfg(test)]
+mod tests;
