@@ -4,6 +4,7 @@
 //! made, so that what starts is what was promised.
 
 mod capabilities;
+pub(crate) mod defaults;
 pub(crate) mod devices;
 pub(crate) mod facts;
 mod mounts;
@@ -23,6 +24,7 @@ use spec::runtime::{
     ConsoleSize, Linux, Namespace, NamespaceKind, Process, Root, Spec, User, VERSION,
 };
 
+use crate::container::HostConfig;
 use crate::container::merge::environment;
 use crate::container::stored::Stored;
 use crate::error::{Error, Result};
@@ -160,7 +162,7 @@ fn groups(names: &[String]) -> Result<Vec<u32>> {
 }
 
 fn linux(input: &Input<'_>) -> Result<Linux> {
-    let host = &input.stored.host;
+    let host = &defaults::complete(input.stored.host.clone(), input.facts);
     let caps = capabilities::of(host, &input.facts.capabilities);
     let filter = match security::parse(&host.security_opt)?.filter {
         _ if host.privileged => None,
@@ -168,31 +170,21 @@ fn linux(input: &Input<'_>) -> Result<Linux> {
         security::Filter::Default => Some(profile::seccomp(&caps)),
         security::Filter::Profile(text) => Some(seccomp::resolve(&text, &caps)?),
     };
-    let paths = |own: &Option<Vec<String>>, default: Vec<String>| match own {
-        Some(own) => own.clone(),
-        None if host.privileged => Vec::new(),
-        None => default,
-    };
-    let mut masked = profile::MASKED_PATHS.map(str::to_owned).to_vec();
-    masked.extend(input.facts.masked.iter().cloned());
     Ok(Linux {
         sysctl: sysctls::sysctls(host),
         resources: Some(resources::resources(host, input.devices)?),
-        namespaces: namespaces(input),
+        namespaces: namespaces(host),
         devices: input.devices.iter().map(HostDevice::node).collect(),
         seccomp: filter,
         rootfs_propagation: mounts::root_propagation(input.stored).to_owned(),
-        masked_paths: paths(&host.masked_paths, masked),
-        readonly_paths: paths(
-            &host.readonly_paths,
-            profile::READONLY_PATHS.map(str::to_owned).to_vec(),
-        ),
+        masked_paths: host.masked_paths.clone().unwrap_or_default(),
+        readonly_paths: host.readonly_paths.clone().unwrap_or_default(),
         ..Linux::default()
     })
 }
 
-fn namespaces(input: &Input<'_>) -> Vec<Namespace> {
-    let host = &input.stored.host;
+/// Of a completed configuration.
+fn namespaces(host: &HostConfig) -> Vec<Namespace> {
     let mut all = profile::namespaces();
     all.retain(|n| match n.kind {
         NamespaceKind::Network => host.network_mode != "host",
@@ -204,12 +196,7 @@ fn namespaces(input: &Input<'_>) -> Vec<Namespace> {
         | NamespaceKind::Cgroup
         | NamespaceKind::Time => true,
     });
-    let private = match host.cgroupns_mode.as_str() {
-        "private" => true,
-        "host" => false,
-        _ => input.facts.unified,
-    };
-    if private && !all.iter().any(|n| n.kind == NamespaceKind::Cgroup) {
+    if host.cgroupns_mode == "private" && !all.iter().any(|n| n.kind == NamespaceKind::Cgroup) {
         all.push(Namespace::new(NamespaceKind::Cgroup));
     }
     all

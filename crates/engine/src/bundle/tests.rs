@@ -3,6 +3,7 @@ use std::path::Path;
 use spec::ContainerId;
 use spec::runtime::{Action, DeviceKind, Mount, NamespaceKind, Spec};
 
+use super::defaults::complete;
 use super::devices::HostDevice;
 use super::{Facts, Input, capabilities, spec as generate, validate};
 use crate::container::stored::Stored;
@@ -264,6 +265,53 @@ fn host_namespaces_are_left_out() {
             .contains(&"HOSTNAME=machine".to_owned())
     );
     assert_eq!(at(&spec, "/dev/shm").unwrap().kind, "bind");
+}
+
+#[test]
+fn what_was_not_asked_for_is_shown_as_docker_does() {
+    let shown = |host: HostConfig, unified| {
+        let facts = Facts { unified, ..facts() };
+        complete(host, &facts)
+    };
+    let plain = shown(HostConfig::default(), false);
+    assert_eq!(
+        (plain.ipc_mode.as_str(), plain.cgroupns_mode.as_str()),
+        ("private", "host")
+    );
+    assert_eq!(
+        (plain.shm_size, plain.runtime.as_str()),
+        (67_108_864, "tare-runtime")
+    );
+    let masked = plain.masked_paths.clone().unwrap();
+    assert!(masked.contains(&"/proc/kcore".to_owned()));
+    assert!(masked.contains(&"/sys/devices/system/cpu/cpu0/thermal_throttle".to_owned()));
+    assert!(
+        plain
+            .readonly_paths
+            .clone()
+            .unwrap()
+            .contains(&"/proc/sys".to_owned())
+    );
+    assert_eq!(shown(plain.clone(), true), plain);
+    let privileged = HostConfig {
+        privileged: true,
+        ..HostConfig::default()
+    };
+    let privileged = shown(privileged, true);
+    assert_eq!(privileged.cgroupns_mode, "private");
+    assert_eq!(
+        (privileged.masked_paths, privileged.readonly_paths),
+        (None, None)
+    );
+    let own = HostConfig {
+        ipc_mode: "host".to_owned(),
+        shm_size: 1 << 20,
+        masked_paths: Some(Vec::new()),
+        ..HostConfig::default()
+    };
+    let shown = shown(own, true);
+    assert_eq!((shown.ipc_mode.as_str(), shown.shm_size), ("host", 1 << 20));
+    assert_eq!(shown.masked_paths, Some(Vec::new()));
 }
 
 #[test]

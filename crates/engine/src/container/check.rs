@@ -5,6 +5,7 @@ mod resources;
 mod tests;
 
 use super::config::{Config, HostConfig};
+use crate::bundle::defaults::RUNTIME;
 use crate::error::{Error, Result};
 
 /// What the checks have to know of the machine.
@@ -147,7 +148,8 @@ fn life(host: &HostConfig) -> Result<()> {
             "an init process (--init) is not supported yet",
         ));
     }
-    if !matches!(host.runtime.as_str(), "" | "tare") {
+    // Who copies a container gives back what its description says.
+    if !["", "tare", RUNTIME].contains(&host.runtime.as_str()) {
         return Err(Error::invalid(format!(
             "unknown or invalid runtime name: {}",
             host.runtime

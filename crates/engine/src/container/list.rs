@@ -12,6 +12,7 @@ use state::ContainerRow;
 use super::lookup;
 use super::stored::Stored;
 use super::view::{Filters, Inspect, ListRequest, State, Status, Summary};
+use crate::bundle;
 use crate::disk;
 use crate::error::Result;
 use crate::image::lookup as images;
@@ -210,7 +211,7 @@ pub(super) fn inspect(inner: &Inner, name: &str, size: bool) -> Result<Inspect> 
         restart_count: 0,
         mounts: stored.mounts.iter().map(|m| m.point(&volumes)).collect(),
         config,
-        host: stored.host,
+        host: bundle::defaults::complete(stored.host, inner.facts()?),
         hostname_path: directory.join("hostname"),
         hosts_path: directory.join("hosts"),
         resolv_conf_path: directory.join("resolv.conf"),
