@@ -26,6 +26,7 @@ testkit::over_both_transports!(
     images_are_listed_tagged_and_removed,
     network_none_has_loopback_only_and_host_has_the_hosts,
     many_at_once,
+    a_debian_root_runs,
 );
 
 /// Waits until `ready` or panics with `what` after 10 s.
@@ -698,5 +699,38 @@ fn many_at_once(sandbox: &Sandbox, transport: Transport) {
         }
     });
     assert_eq!(host.tare(["ps", "-aq"]).ok(), "");
+    host.finish();
+}
+
+fn a_debian_root_runs(sandbox: &Sandbox, transport: Transport) {
+    let host = Host::new(sandbox, transport);
+    let root = testkit::fixtures::image("debian-root.tar");
+    let command = [
+        "import",
+        "-c",
+        "CMD [\"bash\"]",
+        root.to_str().unwrap(),
+        "debian",
+    ];
+    let id = host.tare(command).ok();
+    assert!(id.starts_with("sha256:") && id.len() == 71, "{id}");
+    let run = |args: &[&str]| host.tare(["run", "--rm", "debian"].iter().chain(args)).ok();
+    let release = run(&["cat", "/etc/os-release"]);
+    assert!(release.contains("ID=debian"), "{release}");
+    assert_eq!(
+        run(&["bash", "-c", "echo $((6 * 7)) $BASH_VERSION | cut -c1-4"]),
+        "42 5"
+    );
+    assert_eq!(
+        run(&["stat", "-c", "%a %U %G", "/tmp", "/etc/shadow"]),
+        "1777 root root\n640 root shadow"
+    );
+    // Nothing that the layer holds is lost: as many files as the archive has.
+    let files = run(&[
+        "bash",
+        "-c",
+        "find / -xdev -type f | grep -vE '^/etc/(hosts|hostname|resolv.conf)$' | wc -l",
+    ]);
+    assert!(files.trim().parse::<u32>().unwrap() > 1000, "{files}");
     host.finish();
 }
