@@ -116,12 +116,15 @@ fn peek(inner: &Inner, row: &ContainerRow) -> Result<(Now, Option<ExitRecord>)> 
     let record = match protocol::probe(&inner.config.paths.run, &row.id)? {
         Liveness::Running(alive) => return Ok((Now::Running(alive), None)),
         Liveness::Starting => return Ok((Now::Starting, None)),
-        Liveness::Dead(alive) => lost(
-            inner,
-            137,
-            "monitor died",
-            alive.map_or(0, |alive| alive.started_at),
-        ),
+        Liveness::Dead(alive) => {
+            let started_at = alive.map_or(0, |alive| alive.started_at);
+            match read_exit(&inner.container_dir(&row.id))? {
+                // It was killed between writing that down and saying goodbye. A record of another beginning is of an
+                // earlier run: this one died before its program ran.
+                Some(record) if started_at > 0 && record.started_at == started_at => record,
+                _ => lost(inner, 137, "monitor died", started_at),
+            }
+        }
         Liveness::Absent => {
             let directory = inner.container_dir(&row.id);
             match read_exit(&directory)? {

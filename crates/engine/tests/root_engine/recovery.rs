@@ -188,6 +188,43 @@ fn a_container_whose_monitor_was_killed_has_ended() {
 }
 
 #[test]
+fn a_monitor_that_was_killed_after_its_record_has_told_the_end() {
+    let Some(_sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let place = Place::new();
+    block(async {
+        let engine = place.engine();
+        load(&engine, &[("a", "1")]).await;
+        // The record of this run, of an earlier one, and one while this run's program never began.
+        let state = r#"{"v":1,"pid":1,"start_time":1,"boot_id":"x","started_at":5000000000}"#;
+        for (name, state, started_at, expected) in [
+            ("own", state, 5, (3, "")),
+            ("other", state, 4, (137, "monitor died")),
+            ("early", "", 4, (137, "monitor died")),
+        ] {
+            let id = create(&engine, name).await.to_string();
+            let directory = place.root().join("containers").join(&id);
+            let run = place.run().join("containers").join(&id);
+            std::fs::create_dir_all(&directory).unwrap();
+            std::fs::create_dir_all(&run).unwrap();
+            std::fs::write(run.join("state"), state).unwrap();
+            let record = format!(
+                r#"{{"v":1,"code":3,"started_at":{started_at}000000000,"finished_at":6000000000}}"#
+            );
+            std::fs::write(directory.join("exit.json"), record).unwrap();
+            let inspect = engine.containers().inspect(name, false).await.unwrap();
+            let seen = (inspect.state.exit_code, inspect.state.error.as_str());
+            assert_eq!(seen, expected, "{name}");
+            assert!(!run.exists(), "cleared at first sight");
+            let again = engine.containers().inspect(name, false).await.unwrap();
+            assert_eq!(again.state.exit_code, expected.0, "{name}");
+        }
+    });
+    place.assert_sound();
+}
+
+#[test]
 fn an_end_that_was_not_recorded_is_said_to_be_so() {
     let Some(_sandbox) = testkit::sandbox!() else {
         return;
