@@ -5,20 +5,16 @@ use crate::error::{Error, Outcome, Result};
 use crate::output;
 use crate::settings::Settings;
 use engine::Engine;
-use engine::container::RemoveRequest;
+use spec::ContainerId;
 
 /// Removes a container that has ended: a monitor's last act for `--rm`.
 pub(crate) fn remove(settings: &Settings, id: &str) -> Outcome {
+    let id: ContainerId = id
+        .parse()
+        .map_err(|_| Error::usage(format!("{id:?} is no full id of a container")))?;
     with_engine(settings, async |engine| {
-        let request = RemoveRequest {
-            force: false,
-            volumes: true,
-        };
-        match engine.containers().remove(id, request).await {
-            // Somebody else was faster.
-            Err(error) if error.kind == engine::Kind::NotFound => Ok(0),
-            other => Ok(other.map(|()| 0)?),
-        }
+        engine.containers().remove_exited(&id).await?;
+        Ok(0)
     })
 }
 
