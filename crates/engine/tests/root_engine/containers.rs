@@ -456,3 +456,39 @@ fn lists_are_filtered() {
         );
     });
 }
+
+#[test]
+fn a_monitor_has_removed_only_what_ended_and_was_to_go() {
+    let Some(_sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let place = Place::new();
+    block(async {
+        let engine = place.engine();
+        load(&engine, &[("bin/true", "x")]).await;
+        let to_go = HostConfig {
+            auto_remove: true,
+            ..HostConfig::default()
+        };
+        for (name, host, ended, stays) in [
+            ("kept", HostConfig::default(), true, true),
+            ("waiting", to_go.clone(), false, true),
+            ("over", to_go, true, false),
+        ] {
+            let created = engine.containers().create(request(name, host)).await;
+            let id = created.unwrap().id;
+            if ended {
+                let directory = place.root().join("containers").join(id.to_string());
+                std::fs::create_dir_all(&directory).unwrap();
+                let record = r#"{"v":1,"code":3,"started_at":5,"finished_at":6}"#;
+                std::fs::write(directory.join("exit.json"), record).unwrap();
+            }
+            engine.containers().remove_exited(&id).await.unwrap();
+            let inspect = engine.containers().inspect(name, false).await;
+            assert_eq!(inspect.is_ok(), stays, "{name}");
+            // Once more: what is gone is no error.
+            engine.containers().remove_exited(&id).await.unwrap();
+        }
+    });
+    place.assert_sound();
+}
