@@ -19,7 +19,7 @@ struct Group {
 
 impl Group {
     fn new(name: &str) -> Option<Self> {
-        if !rustix::process::geteuid().is_root() {
+        if !testkit::sandbox::is_root() {
             return None;
         }
         let parent = format!("/tare-test-{}-{name}", std::process::id());

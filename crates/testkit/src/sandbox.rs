@@ -37,24 +37,34 @@ macro_rules! sandbox {
 
 /// See [`sandbox!`]; `place` is the type name of an item inside the test function.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "fixtures read the environment")]
 pub fn enter(place: &str) -> Option<Sandbox> {
     if std::env::var_os(INSIDE).is_some() {
         return Some(Sandbox(()));
     }
-    if !rustix::process::geteuid().is_root() {
-        let required = std::env::var("TARE_TEST_REQUIRE").is_ok_and(|v| v == "root");
-        assert!(
-            !required,
-            "this test needs root, and TARE_TEST_REQUIRE=root forbids to skip it"
-        );
-        note("SKIP this test needs root");
+    if !is_root() {
         return None;
     }
     let name = test_name(place);
     let status = run_inside(&name).unwrap();
     assert!(status.success(), "{name} in its sandbox: {status}");
     None
+}
+
+/// Whether the test has root's rights. Without them it says `SKIP`; with `TARE_TEST_REQUIRE=root` in the environment
+/// that is a panic. For tests that need root and no sandbox.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "fixtures read the environment")]
+pub fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        let required = std::env::var("TARE_TEST_REQUIRE").is_ok_and(|v| v == "root");
+        assert!(
+            !required,
+            "this test needs root, and TARE_TEST_REQUIRE=root forbids to skip it"
+        );
+        note("SKIP this test needs root");
+    }
+    root
 }
 
 /// `e2e::stories::runs::here` → `stories::runs`: libtest's name of the test.
