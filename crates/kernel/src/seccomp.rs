@@ -120,10 +120,7 @@ impl Arch {
     /// The number of the system call `name`, as the kernel sees it (with [`Arch::X32`]'s bit); `None` if there is none.
     #[must_use]
     pub fn number(self, name: &str) -> Option<u32> {
-        let row = table::SYSCALLS
-            .binary_search_by(|(known, _)| (*known).cmp(name))
-            .ok()?;
-        self.numbered(&table::SYSCALLS[row].1)
+        self.numbered(numbers(name)?)
     }
 
     /// The name of the system call with the number `number`; `None` if there is none.
@@ -149,6 +146,14 @@ impl Arch {
     fn narrow(self) -> bool {
         matches!(self, Self::X86 | Self::Arm)
     }
+}
+
+/// The numbers of the system call `name` on all architectures.
+fn numbers(name: &str) -> Option<&'static [u32; 5]> {
+    let row = table::SYSCALLS
+        .binary_search_by(|(known, _)| (*known).cmp(name))
+        .ok()?;
+    Some(&table::SYSCALLS[row].1)
 }
 
 /// How an argument is compared.

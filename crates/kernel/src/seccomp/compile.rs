@@ -1,11 +1,9 @@
 //! From a profile to a program.
 
-use std::collections::BTreeMap;
-
 use super::program::{
     AND, IF_EQUAL, IF_GREATER, IF_GREATER_OR_EQUAL, Instruction, LOAD, Label, Program,
 };
-use super::{Action, Arch, Arg, Op, Profile, X32_BIT};
+use super::{Action, Arch, Arg, Op, Profile, Rule, X32_BIT, numbers};
 use crate::{Error, Result};
 
 /// Offsets in `struct seccomp_data`.
@@ -51,6 +49,7 @@ pub(super) fn compile(profile: &Profile, native: Arch) -> Result<Vec<Instruction
     architectures.sort_unstable();
     architectures.dedup();
 
+    let named = named(profile);
     let mut program = Program::default();
     let mut sections = Vec::new();
     for arch in architectures
@@ -58,10 +57,10 @@ pub(super) fn compile(profile: &Profile, native: Arch) -> Result<Vec<Instruction
         .copied()
         .filter(|arch| *arch != Arch::X32)
     {
-        let own = section(&mut program, profile, arch);
+        let own = section(&mut program, profile, &named, arch);
         let entry = if arch == Arch::X86_64 {
             let other = if architectures.contains(&Arch::X32) {
-                section(&mut program, profile, Arch::X32)
+                section(&mut program, profile, &named, Arch::X32)
             } else {
                 // As a kernel does that was built without them.
                 program.verdict(NO_CALL.verdict())
@@ -84,8 +83,8 @@ pub(super) fn compile(profile: &Profile, native: Arch) -> Result<Vec<Instruction
 }
 
 /// The decision for one architecture; the number is in the accumulator.
-fn section(program: &mut Program, profile: &Profile, arch: Arch) -> Label {
-    let calls = verdicts(profile, arch);
+fn section(program: &mut Program, profile: &Profile, named: &[Named<'_>], arch: Arch) -> Label {
+    let calls = verdicts(named, arch);
     let default = Verdict {
         conditional: Vec::new(),
         last: Some(profile.default),
@@ -100,26 +99,46 @@ fn section(program: &mut Program, profile: &Profile, arch: Arch) -> Label {
     tree(program, &ranges, profile.default, arch)
 }
 
-/// What the rules say of each number that they name.
-fn verdicts(profile: &Profile, arch: Arch) -> BTreeMap<u32, Verdict> {
-    let mut calls: BTreeMap<u32, Verdict> = BTreeMap::new();
+/// A name in a rule: its numbers, and the rule.
+type Named<'a> = (&'static [u32; 5], &'a Rule);
+
+/// The names that are known, in the rules' order: looked for once, not for each architecture.
+fn named(profile: &Profile) -> Vec<Named<'_>> {
+    let mut named = Vec::with_capacity(512);
     for rule in &profile.rules {
-        for number in rule.names.iter().filter_map(|name| arch.number(name)) {
-            let verdict = calls.entry(number).or_default();
-            if verdict.last.is_some() {
-                continue;
-            }
-            if rule.args.is_empty() {
-                verdict.last = Some(rule.action);
-            } else if repeats_argument(&rule.args) {
-                let each = rule.args.iter().map(|arg| (vec![*arg], rule.action));
-                verdict.conditional.extend(each);
-            } else {
-                verdict.conditional.push((rule.args.clone(), rule.action));
-            }
+        let names = rule.names.iter();
+        named.extend(names.filter_map(|name| Some((numbers(name)?, rule))));
+    }
+    named
+}
+
+/// What the rules say of each number that they name, by number.
+fn verdicts(named: &[Named<'_>], arch: Arch) -> Vec<(u32, Verdict)> {
+    let mut rules: Vec<(u32, &Rule)> = named
+        .iter()
+        .filter_map(|&(numbers, rule)| Some((arch.numbered(numbers)?, rule)))
+        .collect();
+    // Stable: the rules of a number stay in order.
+    rules.sort_by_key(|(number, _)| *number);
+    let same = rules.chunk_by(|(one, _), (other, _)| one == other);
+    same.map(|rules| (rules[0].0, verdict(rules))).collect()
+}
+
+fn verdict(rules: &[(u32, &Rule)]) -> Verdict {
+    let mut verdict = Verdict::default();
+    for (_, rule) in rules {
+        if rule.args.is_empty() {
+            verdict.last = Some(rule.action);
+            break;
+        }
+        if repeats_argument(&rule.args) {
+            let each = rule.args.iter().map(|arg| (vec![*arg], rule.action));
+            verdict.conditional.extend(each);
+        } else {
+            verdict.conditional.push((rule.args.clone(), rule.action));
         }
     }
-    calls
+    verdict
 }
 
 fn repeats_argument(args: &[Arg]) -> bool {
@@ -134,7 +153,7 @@ fn repeats_argument(args: &[Arg]) -> bool {
 
 /// All numbers in ranges of equal verdicts. Those above the newest that is named are `unknown`, ARM's private ones excepted.
 fn ranges<'a>(
-    calls: &'a BTreeMap<u32, Verdict>,
+    calls: &'a [(u32, Verdict)],
     default: &'a Verdict,
     unknown: &'a Verdict,
     arch: Arch,
@@ -147,7 +166,8 @@ fn ranges<'a>(
     };
     let mut fill = |from: u32, until: u32, above: &'a Verdict| {
         let mut next = from;
-        for (&number, verdict) in calls.range(from..until) {
+        let within = |(number, _): &&(u32, Verdict)| (from..until).contains(number);
+        for &(number, ref verdict) in calls.iter().filter(within) {
             add(next, default);
             add(number, verdict);
             next = number + 1;
