@@ -110,8 +110,14 @@ fn devices(rules: &[runtime::DeviceRule]) -> Result<Vec<DeviceRule>> {
         .rev()
         .find(|r| r.kind == cgroup::DeviceKind::All && r.major.is_none());
     if open.is_none_or(|r| r.permit == Permit::Deny) {
+        // Those that the list itself allows last are not written again.
+        let last = all.iter().rposition(|r| r.permit == Permit::Deny);
+        let allowed = last.map_or(0, |at| at + 1)..all.len();
         for rule in defaults.iter().filter(|r| r.allow) {
-            all.push(device(rule)?);
+            let rule = device(rule)?;
+            if !all[allowed.clone()].contains(&rule) {
+                all.push(rule);
+            }
         }
     }
     Ok(all)

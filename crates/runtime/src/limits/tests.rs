@@ -2,7 +2,7 @@ use kernel::cgroup::{DeviceKind, Permit};
 use spec::profile;
 use spec::runtime::{self, Cpu, DeviceRule, Memory, Pids, Resources};
 
-use super::resources;
+use super::{device, resources};
 
 #[test]
 fn limits_are_carried_over() {
@@ -54,6 +54,26 @@ fn devices_begin_denied_and_every_container_has_its_nodes() {
         devices.iter().filter(|d| d.kind == DeviceKind::All).count(),
         1
     );
+    assert_eq!(devices.len(), spec.devices.len(), "none is said twice");
+}
+
+#[test]
+fn a_node_of_every_container_that_a_list_takes_away_comes_back() {
+    let mut rules = profile::device_rules();
+    let null = rules.iter().find(|r| r.minor == Some(3)).unwrap().clone();
+    rules.push(runtime::DeviceRule {
+        allow: false,
+        ..null.clone()
+    });
+    let devices = resources(Some(&Resources {
+        devices: rules,
+        ..Resources::default()
+    }))
+    .unwrap()
+    .devices;
+    let null = device(&null).unwrap();
+    let denied = devices.iter().rposition(|r| r.permit == Permit::Deny);
+    assert!(devices[denied.unwrap()..].contains(&null));
 }
 
 #[test]
