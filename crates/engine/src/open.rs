@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kernel::cgroup::Layout;
-use kernel::mount::Mount;
 use protocol::ExitRecord;
 use spec::ContainerId;
 use state::{Db, LockKind, Locks, ObjectLock, Owner};
@@ -69,8 +68,6 @@ pub(crate) struct Inner {
     owner: OnceLock<Owner>,
     facts: OnceLock<Facts>,
     layout: OnceLock<Layout>,
-    /// The monitor's program behind a read-only mount of its own: a container never sees the file itself (CVE-2019-5736).
-    pub(crate) monitor: OnceLock<Mount>,
     /// Something began or ended in this process: whoever waits looks again.
     pub(crate) changed: Notify,
     /// Who attached to what has not been started yet.
@@ -109,7 +106,6 @@ impl Engine {
             owner: OnceLock::new(),
             facts: OnceLock::new(),
             layout: OnceLock::new(),
-            monitor: OnceLock::new(),
             changed: Notify::new(),
             pending: Mutex::default(),
             ended: Mutex::default(),

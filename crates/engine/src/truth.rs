@@ -129,7 +129,16 @@ fn peek(inner: &Inner, row: &ContainerRow) -> Result<(Now, Option<ExitRecord>)> 
             let directory = inner.container_dir(&row.id);
             match read_exit(&directory)? {
                 Some(record) => return Ok((Now::Stopped(Some(record)), None)),
+                // A monitor that begins takes its lock first and the old record away after: it is looked for again.
                 None if directory.join(STARTED).exists() => {
+                    let again = protocol::probe(&inner.config.paths.run, &row.id)?;
+                    if !matches!(again, Liveness::Absent) {
+                        return peek(inner, row);
+                    }
+                    // One that began and ended since has left its record.
+                    if let Some(record) = read_exit(&directory)? {
+                        return Ok((Now::Stopped(Some(record)), None));
+                    }
                     // The power went, or the disk was full. When it began is not known any more.
                     lost(inner, 255, "its end was not recorded", nanos(inner))
                 }

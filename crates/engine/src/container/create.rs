@@ -56,6 +56,7 @@ pub(super) fn create(engine: &Engine, request: CreateRequest) -> Result<Created>
     };
     bundle::validate(&stored)?;
     let id = ContainerId::from_bytes(kernel::random::bytes()?);
+    let made_up = name.is_none();
     let name = match name {
         Some(name) => {
             // Before volumes are made for nothing; the transaction decides.
@@ -69,7 +70,7 @@ pub(super) fn create(engine: &Engine, request: CreateRequest) -> Result<Created>
     let layers = inner.db.read(|tx| tx.image_layers(&image.row.id))?;
     let volumes = volume::provide(inner, &mut stored.mounts, &layers)?;
     failpoint!("container.create.volumes");
-    let row = ContainerRow {
+    let mut row = ContainerRow {
         id,
         name,
         image: image.row.id,
@@ -79,8 +80,13 @@ pub(super) fn create(engine: &Engine, request: CreateRequest) -> Result<Created>
     };
     let names = stored.volumes();
     let outcome = inner.db.write(|tx| {
-        if let Some(other) = tx.container_by_name(&row.name)? {
-            return Ok(Outcome::Taken(other.id));
+        while let Some(other) = tx.container_by_name(&row.name)? {
+            let unlikely = names::unlikely(&row.id);
+            if !made_up || row.name == unlikely {
+                return Ok(Outcome::Taken(other.id));
+            }
+            // Another has made up the same name since it was looked for.
+            row.name = unlikely;
         }
         // From here on the container keeps the layers, whatever becomes of the image.
         if tx.image(&row.image)?.is_none() {

@@ -1,5 +1,7 @@
 //! Names for containers that were given none.
 
+use spec::ContainerId;
+
 use crate::error::Result;
 
 const QUALITIES: [&str; 64] = [
@@ -48,4 +50,11 @@ pub(crate) fn free(mut taken: impl FnMut(&str) -> Result<bool>) -> Result<String
     }
     // All are taken: one that can't be.
     kernel::random::hex::<8>().map_err(Into::into)
+}
+
+/// A name for the container `id` that only its id could make up.
+pub(crate) fn unlikely(id: &ContainerId) -> String {
+    let bytes = id.to_string();
+    let byte = |at: usize| bytes.as_bytes().get(at).copied().unwrap_or_default();
+    format!("{}_{}", make_up([byte(0), byte(1)], None), &bytes[..12])
 }
