@@ -210,6 +210,10 @@ pub(super) fn pids_below(dir: &Path) -> Result<Vec<Pid>> {
 
 /// Removes the groups from `dir` down. Those whose processes are just ending are waited for.
 pub(super) fn remove_tree(dir: &Path, deadline: Instant) -> Result<(), Errno> {
+    // Most have none below them.
+    if let Ok(()) | Err(Errno::NOENT) = unlinkat(CWD, dir, AtFlags::REMOVEDIR) {
+        return Ok(());
+    }
     let mut pause = Duration::from_micros(500);
     loop {
         let mut result = Ok(());
