@@ -56,6 +56,8 @@ fn control_c_reaches_the_program_only(sandbox: &Sandbox, transport: Transport) {
     let _prompt = terminal.expect("# ");
     terminal.send("echo al''ive\n");
     let _alive = terminal.expect("alive\r\n");
+    // At the prompt: the shell has the terminal in raw mode again, where ^D is what is typed.
+    let _prompt = terminal.expect("# ");
     terminal.send("\x04");
     let _status = terminal.wait();
     assert!(terminal.is_cooked());
