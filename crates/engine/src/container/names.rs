@@ -58,3 +58,6 @@ pub(crate) fn unlikely(id: &ContainerId) -> String {
     let byte = |at: usize| bytes.as_bytes().get(at).copied().unwrap_or_default();
     format!("{}_{}", make_up([byte(0), byte(1)], None), &bytes[..12])
 }
+
+#[cfg(test)]
+mod tests;
