@@ -107,7 +107,7 @@ fn limits_processes_and_the_end() {
     );
 
     // Another by its number.
-    let other = shell("sleep 100").start().unwrap();
+    let other = shell("exec sleep 100").start().unwrap();
     group.add_process(other.pid).unwrap();
     assert_eq!(group.pids().unwrap().len(), 4);
 
