@@ -39,7 +39,7 @@ pub(super) fn start(engine: &Engine, name: &str) -> Result<()> {
         }
     };
     let stored = Stored::parse(&row.id, &row.config)?;
-    match begin(inner, &row, &stored, last.as_ref()) {
+    match begin(inner, &row, &stored) {
         Ok(()) => {
             failpoint!("container.start.running");
             // Attached while nobody can remove it: not a byte is lost, however brief its life.
@@ -60,12 +60,7 @@ pub(super) fn start(engine: &Engine, name: &str) -> Result<()> {
 }
 
 /// From the row to the running program. On an error nothing runs and nothing is mounted.
-fn begin(
-    inner: &Inner,
-    row: &ContainerRow,
-    stored: &Stored,
-    last: Option<&ExitRecord>,
-) -> Result<()> {
+fn begin(inner: &Inner, row: &ContainerRow, stored: &Stored) -> Result<()> {
     let directory = inner.container_dir(&row.id);
     let run = inner.run_dir(&row.id);
     make_dir(&directory)?;
@@ -96,10 +91,8 @@ fn begin(
         container_dir: mounted.directory,
         run_dir: launch::open_dir(&run)?.into(),
     };
-    // How it ended last is not how it will end; the mark that it was started stays.
-    if last.is_some() {
-        drop(std::fs::remove_file(directory.join(ExitRecord::FILE)));
-    }
+    // The record of its last end stays until the new monitor holds its lock and takes it away: without both, a waiter
+    // would take the container for lost.
     let (child, word) = launch::launch(inner, &document, fds)?;
     failpoint!("container.start.launched");
     reap(child);
