@@ -131,6 +131,9 @@ impl StateLock {
     /// # Errors
     /// [`Kind::Busy`]: a living monitor has it.
     pub fn acquire(run_dir: impl AsFd) -> Result<Self> {
+        if let Some(lock) = born_locked(&run_dir)? {
+            return Ok(Self { lock });
+        }
         loop {
             let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
             let mode = Mode::RUSR | Mode::WUSR;
@@ -171,6 +174,26 @@ impl StateLock {
     pub fn remove(self, run_dir: impl AsFd) -> Result<()> {
         rustix::fs::unlinkat(run_dir, FILE, AtFlags::empty())
             .map_err(|e| Error::io("remove", FILE, e))
+    }
+}
+
+/// A new file that is locked before it has its name: whoever sees it between the two would take a monitor that begins for
+/// a dead one. `None` where the name is taken, or where the file system has no nameless files.
+fn born_locked(run_dir: impl AsFd) -> Result<Option<FileLock>> {
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(&run_dir, ".", flags, Mode::RUSR | Mode::WUSR) {
+        Ok(file) => file,
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => return Ok(None),
+        Err(e) => return Err(Error::io("make", FILE, e)),
+    };
+    let Some(lock) = FileLock::acquire(file, Wait::No)? else {
+        return Ok(None);
+    };
+    match rustix::fs::linkat(&lock, "", run_dir, FILE, AtFlags::EMPTY_PATH) {
+        Ok(()) => Ok(Some(lock)),
+        // Taken; or without CAP_DAC_READ_SEARCH, which an empty path needs.
+        Err(Errno::EXIST | Errno::NOENT) => Ok(None),
+        Err(e) => Err(Error::io("name", FILE, e)),
     }
 }
 

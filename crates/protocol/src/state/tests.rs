@@ -73,3 +73,25 @@ fn garbage_in_the_file_is_not_believed() {
     assert!(probe_at(&dir).is_err());
     assert!(StateLock::acquire(&dir).is_err());
 }
+
+#[test]
+fn a_monitor_that_begins_is_never_seen_as_dead() {
+    let (guard, fd) = dir();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stopped = || stop.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        let seen = scope.spawn(|| {
+            let watched = std::fs::File::open(guard.path()).unwrap();
+            let mut dead = 0;
+            while !stopped() {
+                dead += usize::from(matches!(probe_at(&watched).unwrap(), Liveness::Dead(_)));
+            }
+            dead
+        });
+        for _ in 0..3000 {
+            StateLock::acquire(&fd).unwrap().remove(&fd).unwrap();
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(seen.join().unwrap(), 0);
+    });
+}
