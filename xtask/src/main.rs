@@ -23,7 +23,9 @@ cargo xtask CHORE
   test [--guest]  formatting, lints, tidy and every test; with --guest once more in a virtual machine
   tidy            the shape of the house: edges between crates, names, docs
   fixtures        the images that tests use, made from Debian packages, in target/fixtures
-  bench [WHAT]    compare with peers in one run: run, exec, memory, all";
+  guest SCRIPT    boot the virtual machine and run a script in it
+  peers           unpack docker and podman from Debian's packages into target/peers; nothing is installed
+  bench [WHAT]    compare with peers in one run: run, exec, runtime, memory, all";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

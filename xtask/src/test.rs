@@ -13,6 +13,8 @@ const WITNESSES: &[(&str, &str)] = &[
     ("nft", "nftables"),
     ("setfattr", "attr"),
     ("gcc", "gcc"),
+    ("busybox", "busybox-static"),
+    ("ip", "iproute2"),
 ];
 
 /// Formatting, lints, tidy, every test; with `--guest` the end-to-end tests once more in a virtual machine.
