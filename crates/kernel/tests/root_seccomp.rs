@@ -3,6 +3,8 @@
 
 use kernel::seccomp::{Action, Arg, LoadFlags, Op, Profile, Rule, is_available};
 use kernel::{Errno, capability};
+use rustix::process::{getpriority_pgrp, getpriority_process};
+use rustix::thread::sched_getaffinity;
 
 fn rule(name: &str, action: Action, args: Vec<Arg>) -> Rule {
     Rule {
@@ -15,7 +17,7 @@ fn rule(name: &str, action: Action, args: Vec<Arg>) -> Rule {
 /// A filter is its thread's: the test needs no process, and what it restricts is gone with the thread.
 #[test]
 fn calls_fail_as_the_profile_says() {
-    let only_two = Arg {
+    let not_a_process = Arg {
         index: 0,
         value: 0,
         value_two: 0,
@@ -25,25 +27,24 @@ fn calls_fail_as_the_profile_says() {
         default: Action::Allow,
         architectures: Vec::new(),
         rules: vec![
-            rule("getsid", Action::Errno(99), vec![only_two]),
-            rule("sched_get_priority_max", Action::Errno(13), Vec::new()),
-            rule("getpriority", Action::Errno(1), Vec::new()),
+            rule("getpriority", Action::Errno(99), vec![not_a_process]),
+            rule("sched_getaffinity", Action::Errno(1), Vec::new()),
         ],
     };
     let filter = profile.compile().unwrap();
     let thread = std::thread::spawn(move || {
         capability::set_no_new_privileges().unwrap();
         assert!(filter.load(LoadFlags::LOG).unwrap().is_none());
-        let own = rustix::process::getpid();
+        assert!(getpriority_process(None).is_ok());
         assert_eq!(
-            rustix::process::getsid(Some(own)),
-            Err(Errno::from_raw_os_error(99))
+            getpriority_pgrp(None),
+            Err(Errno::from_raw_os_error(99)),
+            "a rule for another argument than 0"
         );
-        assert!(rustix::process::getsid(None).is_ok());
-        assert_eq!(rustix::process::getpriority_process(None), Err(Errno::PERM));
+        assert_eq!(sched_getaffinity(None), Err(Errno::PERM));
     });
     assert!(thread.join().is_ok());
-    assert!(rustix::process::getpriority_process(None).is_ok());
+    assert!(sched_getaffinity(None).is_ok());
 }
 
 #[test]
@@ -74,7 +75,7 @@ fn new_calls_are_unknown() {
     let thread = std::thread::spawn(move || {
         capability::set_no_new_privileges().unwrap();
         filter.load(LoadFlags::NONE).unwrap();
-        rustix::process::getpriority_process(None)
+        getpriority_process(None)
     });
     assert_eq!(thread.join().unwrap(), Err(Errno::PERM));
 }
