@@ -12,6 +12,7 @@ mod error;
 mod execs;
 mod images;
 mod networks;
+mod patient;
 mod stream;
 mod system;
 mod transport;

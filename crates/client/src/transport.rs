@@ -10,8 +10,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
 
-use crate::connector::Connector;
+use crate::connector::{Connector, Io};
 use crate::error::{Error, Kind, Result};
+use crate::patient::Patient;
 use crate::stream::{Download, Hijacked};
 use crate::upload::Upload;
 use crate::{Containers, Execs, Images, Networks, System, Volumes};
@@ -187,7 +188,8 @@ impl Client {
             header::HeaderValue::from_static("Upgrade"),
         );
         headers.insert(header::UPGRADE, header::HeaderValue::from_static("tcp"));
-        let mut answer = self.send(request).await?;
+        let io = self.connect().await?;
+        let mut answer = self.send(io, request).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             // An engine that never upgrades: its output is the answer's body, and nothing can be sent.
             return Ok(Hijacked::read_only(answer.into_body()));
@@ -201,7 +203,8 @@ impl Client {
     /// An answer with a status below 400.
     pub(crate) async fn call(&self, call: Call<'_>) -> Result<Response<Download>> {
         let request = self.request(call)?;
-        self.send(request).await
+        let io = self.connect().await?;
+        self.send(Patient::new(io), request).await
     }
 
     fn request(&self, call: Call<'_>) -> Result<Request<Upload>> {
@@ -230,12 +233,14 @@ impl Client {
             .map_err(|e| Error::protocol("build request", e))
     }
 
-    async fn send(&self, request: Request<Upload>) -> Result<Response<Download>> {
-        let connected = self.connector.connect().await;
-        let io = connected.map_err(|e| {
+    async fn connect(&self) -> Result<Box<dyn Io>> {
+        self.connector.connect().await.map_err(|e| {
             let message = format!("connect to {}", self.connector.name());
             Error::new(Kind::Connect, message).because(e)
-        })?;
+        })
+    }
+
+    async fn send(&self, io: impl Io, request: Request<Upload>) -> Result<Response<Download>> {
         let broke = |e| broken(&self.connector, e);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(io))
             .await

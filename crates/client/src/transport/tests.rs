@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::*;
 use crate::{AttachQuery, ImageImport, LogsQuery, WaitCondition};
@@ -233,4 +233,69 @@ async fn the_older_version_is_spoken() {
     let client = client.negotiate().await.unwrap();
     assert_eq!(client.version(), ApiVersion::new(1, 41));
     assert!(asked.lock().unwrap().starts_with("GET /_ping HTTP/1.1"));
+}
+
+/// An engine that hangs up on an upload, and whose answer comes a moment later.
+#[derive(Debug, Default)]
+struct HangsUp {
+    hung_up: bool,
+    answer: io::Cursor<&'static [u8]>,
+}
+
+impl AsyncRead for HangsUp {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.hung_up {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.answer).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for HangsUp {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.hung_up = true;
+        Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn hangs_up_with(answer: &'static str) -> Client {
+    Client::new(Connector::new("canned", move || {
+        let answer = io::Cursor::new(answer.as_bytes());
+        async move {
+            Ok(HangsUp {
+                hung_up: false,
+                answer,
+            })
+        }
+    }))
+}
+
+#[tokio::test]
+async fn a_refusal_while_uploading_is_the_news() {
+    let client = hangs_up_with("HTTP/1.1 400 Bad Request\r\nContent-Length: 7\r\n\r\nbad tar");
+    let endless = tokio::io::repeat(0);
+    let error = client.images().load(endless, true).await.unwrap_err();
+    assert_eq!(error.to_string(), "bad tar");
+
+    let client = hangs_up_with("");
+    let endless = tokio::io::repeat(0);
+    let error = client.images().load(endless, true).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Protocol, "{error}");
 }
