@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::CWD;
+use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount, open_tree, unmount};
 
 use crate::error::At;
@@ -231,6 +232,31 @@ pub fn pivot_root(root: impl AsFd) -> Result<()> {
     rustix::process::fchdir(root).at(OP, "new root")?;
     rustix::process::pivot_root(c".", c".").at(OP, "new root")?;
     unmount(c".", UnmountFlags::DETACH).at("unmount", "old root")?;
+    rustix::process::chdir(c"/").at("change directory to", "/")
+}
+
+/// Makes `root`, a mount that is attached over the root directory, the root of this process by chroot(2): for a host that runs from
+/// its first file system (an initramfs), which pivot_root(2) can't leave.
+///
+/// What is mounted at `/proc` and `/sys` of the host is taken out of this mount namespace before: who breaks out of the new root finds there
+/// nothing that isn't masked.
+///
+/// # Errors
+/// It can't be unmounted, or a step failed.
+pub fn chroot_to(root: impl AsFd) -> Result<()> {
+    const OP: &str = "change root to";
+    for path in ["/proc", "/sys"] {
+        // Paths begin at the host's root still. Several may be mounted over each other.
+        loop {
+            match unmount_detach(path) {
+                Ok(()) => {}
+                Err(error) if matches!(error.errno(), Errno::INVAL | Errno::NOENT) => break,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    rustix::process::fchdir(root).at(OP, "new root")?;
+    rustix::process::chroot(c".").at(OP, "new root")?;
     rustix::process::chdir(c"/").at("change directory to", "/")
 }
 

@@ -9,7 +9,8 @@ use kernel::root::RootDir;
 use kernel::signal::SIGKILL;
 use protocol::{Launch, Refusal};
 use runtime::{
-    Bond, Config, Created, ExecConfig, Executed, Gate, Keyring, Namespaces, Root, Running, Stdio,
+    Bond, Config, Created, Entry, ExecConfig, Executed, Gate, Keyring, Namespaces, Root, Running,
+    Stdio,
 };
 use spec::runtime::{Capabilities, NamespaceKind, Process, Spec};
 
@@ -66,6 +67,7 @@ impl Made {
             bond: Bond::Caller,
             keyring: Keyring::Own,
             preserve_fds: 0,
+            entry: Entry::Pivot,
         });
         Ok(Self {
             created: created.during("create container")?,

@@ -33,6 +33,17 @@ pub struct Config<'a> {
     pub keyring: Keyring,
     /// How many descriptors from 3 on it inherits besides.
     pub preserve_fds: u32,
+    /// How its root becomes its root.
+    pub entry: Entry,
+}
+
+/// How a container's root takes the place of the host's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// pivot_root(2), which leaves nothing of the host's behind.
+    Pivot,
+    /// chroot(2), for a host that runs from an initramfs, where pivot_root(2) is impossible. Weaker: for who can break out of chroot.
+    Chroot,
 }
 
 /// Standard input, output and error of a program.

@@ -136,7 +136,7 @@ fn build(
         Masks::new()?.apply(&root, &plan.masked)?;
     }
     made.seal()?;
-    plan.root.enter(root)?;
+    plan.root.enter(root, config.entry)?;
     Ok(console)
 }
 

@@ -19,6 +19,7 @@ mod filter;
 mod gate;
 mod identity;
 mod init;
+mod known;
 mod launch;
 mod limits;
 mod mount;
@@ -26,13 +27,17 @@ mod place;
 mod plan;
 mod program;
 mod sysctl;
+mod update;
 mod user;
 
 pub use config::{
-    Bond, Config, Created, ExecConfig, Executed, Gate, Keyring, Namespaces, Root, Running, Stdio,
+    Bond, Config, Created, Entry, ExecConfig, Executed, Gate, Keyring, Namespaces, Root, Running,
+    Stdio,
 };
 pub use create::create;
 pub use error::{Error, Kind, Result};
 pub use exec::exec;
 pub use gate::release;
+pub use known::{Known, known};
+pub use update::update;
 pub use user::{User, resolve_user};

@@ -11,6 +11,7 @@ mod tests;
 pub(crate) use apply::{apply, bits};
 pub(crate) use mask::{Masks, read_only};
 pub(crate) use options::attr::RDONLY;
+pub(crate) use options::known as known_options;
 pub(crate) use plan::{Dev, Plan, Step, clean, plan};
 pub use root::Root;
 pub(crate) use root::RootPlan;

@@ -33,6 +33,18 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// The directory `path` of the same hierarchy.
+    pub(super) fn at(&self, path: PathBuf) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let dir = open(&path, flags, Mode::empty()).at("open cgroup", path.display())?;
+        Ok(Self {
+            version: self.version,
+            controllers: self.controllers.clone(),
+            path,
+            dir,
+        })
+    }
+
     pub(super) fn write(&self, file: &str, value: &str) -> Result<()> {
         let shown = || format!("{} to {}", value, self.path.join(file).display());
         let mut opened = self.open_for_writing(file)?;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, CWD, unlinkat};
@@ -71,6 +72,35 @@ impl Cgroup {
         }))
     }
 
+    /// The same group, but the group `below` it in the hierarchies of `controllers`; in all of them if none are named.
+    ///
+    /// # Errors
+    /// `below` is not a path of plain names, a controller has no hierarchy, or there is no such group.
+    pub fn below(&self, controllers: &[Controller], below: &CgroupPath) -> Result<Self> {
+        for controller in controllers {
+            if !self
+                .places
+                .iter()
+                .any(|p| p.controllers.contains(controller))
+            {
+                return Err(self.lacks(*controller));
+            }
+        }
+        let places = self.places.iter().map(|place| {
+            let meant =
+                controllers.is_empty() || place.controllers.iter().any(|c| controllers.contains(c));
+            let path = match meant {
+                true => place.path.join(below.relative()),
+                false => place.path.clone(),
+            };
+            place.at(path)
+        });
+        Ok(Self {
+            path: self.path.clone(),
+            places: places.collect::<Result<_>>()?,
+        })
+    }
+
     /// Its path.
     #[must_use]
     pub fn path(&self) -> &CgroupPath {
@@ -126,7 +156,7 @@ impl Cgroup {
         Error::unsupported("set limit of cgroup", &self.path, why)
     }
 
-    fn place_of(&self, controller: Controller) -> Option<&Place> {
+    pub(super) fn place_of(&self, controller: Controller) -> Option<&Place> {
         let own = self
             .places
             .iter()
@@ -271,6 +301,16 @@ impl Cgroup {
             Version::V1 => place.write("freezer.state", "THAWED"),
             Version::V2 => place.write("cgroup.freeze", "0"),
         }
+    }
+
+    /// The file that tells whether all processes are stopped: `freezer.state` reads `FROZEN`, `cgroup.events` has the line `frozen 1`.
+    #[must_use]
+    pub fn freezer_file(&self) -> Option<PathBuf> {
+        let place = self.place_of(Controller::Freezer)?;
+        Some(place.path.join(match place.version {
+            Version::V1 => "freezer.state",
+            Version::V2 => "cgroup.events",
+        }))
     }
 
     /// Whether all processes are stopped.

@@ -160,6 +160,18 @@ fn one(parsed: &mut Options, option: &str) {
     }
 }
 
+/// The options that mean something here rather than to a file system, in the order of the alphabet.
+pub(crate) fn known() -> Vec<String> {
+    let named = FLAGS.iter().map(|(n, _)| *n);
+    let named = named.chain(PROPAGATIONS.iter().map(|(n, _)| *n));
+    let recursive = named.clone().map(|n| format!("r{n}"));
+    let mut all: Vec<String> = named.map(str::to_owned).chain(recursive).collect();
+    all.extend(["bind", "rbind", "tmpcopyup"].map(str::to_owned));
+    all.extend(IGNORED.iter().map(|&n| n.to_owned()));
+    all.sort();
+    all
+}
+
 fn flag(name: &str) -> Option<Flag> {
     FLAGS.iter().find(|(n, _)| *n == name).map(|(_, f)| *f)
 }

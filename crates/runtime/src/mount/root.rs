@@ -3,7 +3,9 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use kernel::mount::{Attr, Mount, Propagation as Spread, Recursive, pivot_root, set_propagation};
+use kernel::mount::{
+    Attr, Mount, Propagation as Spread, Recursive, chroot_to, pivot_root, set_propagation,
+};
 use kernel::root::RootDir;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use spec::runtime::Spec;
@@ -11,6 +13,7 @@ use spec::runtime::Spec;
 use super::apply::{recursive, spread};
 use super::options::{self, Depth, Propagation};
 use super::plan::{Plan, What};
+use crate::config::Entry;
 use crate::error::{Error, Kind, Result};
 
 /// Where the root comes from.
@@ -94,12 +97,15 @@ impl RootPlan {
     }
 
     /// Makes the attached root the only one.
-    pub(crate) fn enter(&self, root: RootDir) -> Result<()> {
+    pub(crate) fn enter(&self, root: RootDir, entry: Entry) -> Result<()> {
         let mount = Mount::from_fd(root.into_fd());
         if self.readonly {
             mount.set_attr(Attr::MOUNT_ATTR_RDONLY, Attr::empty(), None, Recursive::No)?;
         }
-        pivot_root(&mount)?;
+        match entry {
+            Entry::Pivot => pivot_root(&mount)?,
+            Entry::Chroot => chroot_to(&mount)?,
+        }
         if let Some((propagation, depth)) = self.root {
             set_propagation("/", spread(propagation), recursive(depth))?;
         }

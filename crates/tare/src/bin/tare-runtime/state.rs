@@ -1,196 +1,275 @@
-//! What is kept of a container between commands: a directory with its state, its configuration, and the socket at which it waits
-//! for its start.
+//! Commands about a container that was made.
 
-use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::process::ExitCode;
 
-use kernel::Pid;
-use kernel::process::{PidFd, ProcessIdentity};
-use serde::{Deserialize, Serialize};
-use spec::runtime::Spec;
+use kernel::cgroup::{Cgroup, CgroupPath, Layout};
+use kernel::process::PidFd;
+use spec::runtime::{State, Status, VERSION};
 
+use crate::args::Args;
 use crate::fault::{Fault, Result};
+use crate::report;
+use crate::state::{Record, START, Store, check};
 
-/// The directory of all containers.
-#[derive(Debug)]
-pub(crate) struct Store {
-    root: PathBuf,
+pub(crate) fn start(store: &Store, mut args: Args) -> Result<ExitCode> {
+    no_flags(&mut args)?;
+    let id = args.id()?;
+    let record = store.load(&id)?;
+    match status(store, &record)? {
+        Status::Created => release(store, &id)?,
+        Status::Stopped => return Err(Fault::new("cannot start a container that has stopped")),
+        Status::Creating | Status::Running | Status::Paused => {
+            return Err(Fault::new("cannot start an already running container"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
-/// The file with the [`Record`].
-const STATE: &str = "state.json";
-/// The configuration as it was when the container was made.
-const CONFIG: &str = "config.json";
-/// The socket at which a container waits.
-pub(crate) const START: &str = "start.sock";
-
-/// What is known of a container.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Record {
-    /// The format's version.
-    pub(crate) v: u32,
-    pub(crate) id: String,
-    pub(crate) bundle: String,
-    pub(crate) rootfs: String,
-    /// Its cgroup, below each hierarchy.
-    pub(crate) cgroup: String,
-    pub(crate) pid: i32,
-    pub(crate) start_time: u64,
-    pub(crate) boot_id: String,
-    pub(crate) created: String,
-    #[serde(default)]
-    pub(crate) annotations: BTreeMap<String, String>,
+/// Lets a created container's program begin.
+pub(crate) fn release(store: &Store, id: &str) -> Result<()> {
+    let path = store.path(id);
+    let directory = File::open(&path).map_err(Fault::at("open state directory"))?;
+    let socket =
+        kernel::socket::connect_at(&directory, START).map_err(Fault::at("connect to container"))?;
+    let released = runtime::release(socket.into()).map_err(Fault::of("start container"));
+    // Without the socket the container is no longer one that waits.
+    std::fs::remove_file(path.join(START)).map_err(Fault::at("remove start socket"))?;
+    released
 }
 
-impl Record {
-    pub(crate) const VERSION: u32 = 1;
+pub(crate) fn state(store: &Store, mut args: Args) -> Result<ExitCode> {
+    no_flags(&mut args)?;
+    let record = store.load(&args.id()?)?;
+    let value = shown(store, &record)?;
+    let text = serde_json::to_string_pretty(&value).map_err(Fault::at("write state"))?;
+    report::out(&format!("{text}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
 
-    /// Its first process, if it lives: found by pid, start time and boot, never by pid alone.
-    pub(crate) fn process(&self) -> Result<Option<PidFd>> {
-        let Some(pid) = Pid::from_raw(self.pid) else {
-            return Ok(None);
+/// The state as the specification has it, and what runc adds.
+fn shown(store: &Store, record: &Record) -> Result<serde_json::Value> {
+    let status = status(store, record)?;
+    let state = State {
+        oci_version: VERSION.to_owned(),
+        id: record.id.clone(),
+        status,
+        pid: if status == Status::Stopped {
+            0
+        } else {
+            record.pid
+        },
+        bundle: record.bundle.clone(),
+        annotations: record.annotations.clone(),
+    };
+    let mut value = serde_json::to_value(state).map_err(Fault::at("write state"))?;
+    value["pid"] = serde_json::json!(if status == Status::Stopped {
+        0
+    } else {
+        record.pid
+    });
+    value["rootfs"] = serde_json::json!(record.rootfs);
+    value["created"] = serde_json::json!(record.created);
+    value["owner"] = serde_json::json!("");
+    Ok(value)
+}
+
+pub(crate) fn status(store: &Store, record: &Record) -> Result<Status> {
+    if record.process()?.is_none() {
+        return Ok(Status::Stopped);
+    }
+    if store.path(&record.id).join(START).exists() {
+        return Ok(Status::Created);
+    }
+    let frozen = match group(record)? {
+        Some(group) => group.is_frozen().map_err(Fault::at("look at cgroup"))?,
+        None => false,
+    };
+    Ok(if frozen {
+        Status::Paused
+    } else {
+        Status::Running
+    })
+}
+
+fn group(record: &Record) -> Result<Option<Cgroup>> {
+    let layout = Layout::probe().map_err(Fault::at("look at cgroups"))?;
+    let path = CgroupPath::parse(&record.cgroup).map_err(Fault::at("read state"))?;
+    Cgroup::open(&layout, &path).map_err(Fault::at("open cgroup"))
+}
+
+pub(crate) fn kill(store: &Store, mut args: Args) -> Result<ExitCode> {
+    let mut all = false;
+    while let Some(flag) = args.next_flag() {
+        match flag.as_str() {
+            "a" | "all" => all = args.switch(&flag)?,
+            _ => return Err(Fault::usage(format!("no such option: --{flag}"))),
+        }
+    }
+    let id = args.next_id()?;
+    let signal = args.next_plain().unwrap_or_else(|| "SIGTERM".to_owned());
+    let signal = kernel::signal::parse(&signal)
+        .ok_or_else(|| Fault::usage(format!("no such signal: {signal}")))?;
+    let record = store.load(&id)?;
+    if all {
+        let Some(group) = group(&record)? else {
+            return Ok(ExitCode::SUCCESS);
         };
-        let identity = ProcessIdentity {
-            pid,
-            start_time: self.start_time,
-            boot_id: self.boot_id.clone(),
-        };
-        let pidfd = identity
-            .open()
-            .map_err(Fault::at("look for the container's first process"))?;
-        match pidfd {
-            Some(pidfd) if !pidfd.has_ended().map_err(Fault::at("look at process"))? => {
-                Ok(Some(pidfd))
+        let pids = group.pids().map_err(Fault::at("read processes"))?;
+        for process in pids.into_iter().filter_map(|pid| PidFd::open(pid).ok()) {
+            // One that ended meanwhile needs no signal.
+            drop(process.signal(signal));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let process = record
+        .process()?
+        .ok_or_else(|| Fault::new("container not running"))?;
+    process
+        .signal(signal)
+        .map_err(Fault::at("kill container"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn delete(store: &Store, mut args: Args) -> Result<ExitCode> {
+    let mut force = false;
+    while let Some(flag) = args.next_flag() {
+        match flag.as_str() {
+            "f" | "force" => force = args.switch(&flag)?,
+            _ => return Err(Fault::usage(format!("no such option: --{flag}"))),
+        }
+    }
+    let id = args.id()?;
+    check(&id)?;
+    if force && !store.path(&id).exists() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    match store.load(&id) {
+        Ok(record) => {
+            let status = status(store, &record)?;
+            if !force && !matches!(status, Status::Stopped | Status::Created) {
+                return Err(Fault::new(format!(
+                    "cannot delete container {id} that is not stopped"
+                )));
             }
-            _ => Ok(None),
+            destroy(store, &id)?;
         }
+        // What a command that was killed left behind.
+        Err(_) if force => store.remove(&id)?,
+        Err(fault) => return Err(fault),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-impl Store {
-    pub(crate) fn new(root: &str) -> Self {
-        Self {
-            root: PathBuf::from(root),
-        }
+/// Ends a container and removes all of it.
+pub(crate) fn destroy(store: &Store, id: &str) -> Result<()> {
+    let record = store.load(id)?;
+    if let Some(process) = record.process()? {
+        process
+            .signal(kernel::signal::SIGKILL)
+            .map_err(Fault::at("kill container"))?;
     }
-
-    pub(crate) fn path(&self, id: &str) -> PathBuf {
-        self.root.join(id)
+    if let Some(group) = group(&record)? {
+        group.kill_all().map_err(Fault::at("kill container"))?;
+        group.remove().map_err(Fault::at("remove cgroup"))?;
     }
+    store.remove(id)
+}
 
-    /// Takes `id` for a new container.
-    pub(crate) fn reserve(&self, id: &str) -> Result<Reservation> {
-        check(id)?;
-        let private = |path: &Path, all| DirBuilder::new().mode(0o700).recursive(all).create(path);
-        private(&self.root, true).map_err(Fault::at(format!("make {}", self.root.display())))?;
-        let path = self.path(id);
-        match private(&path, false) {
-            Ok(()) => Ok(Reservation {
-                store: self.root.clone(),
-                id: id.to_owned(),
-                kept: false,
-            }),
-            Err(e) if e.kind() == ErrorKind::AlreadyExists => {
-                Err(Fault::new(format!("container with id {id} exists already")))
+pub(crate) fn list(store: &Store, mut args: Args) -> Result<ExitCode> {
+    let (mut quiet, mut json) = (false, false);
+    while let Some(flag) = args.next_flag() {
+        match flag.as_str() {
+            "q" | "quiet" => quiet = args.switch(&flag)?,
+            "f" | "format" => {
+                json = match args.value(&flag)?.as_str() {
+                    "json" => true,
+                    "table" => false,
+                    other => return Err(Fault::usage(format!("no such format: {other}"))),
+                }
             }
-            Err(error) => Err(Fault::at(format!("make {}", path.display()))(error)),
+            _ => return Err(Fault::usage(format!("no such option: --{flag}"))),
         }
     }
+    // One that is removed meanwhile isn't listed.
+    let records = store
+        .ids()?
+        .into_iter()
+        .filter_map(|id| store.load(&id).ok());
+    let states = records
+        .map(|r| shown(store, &r))
+        .collect::<Result<Vec<_>>>()?;
+    let text = if quiet {
+        states
+            .iter()
+            .map(|s| format!("{}\n", text(s, "id")))
+            .collect()
+    } else if json {
+        serde_json::to_string(&states).map_err(Fault::at("write list"))?
+    } else {
+        table(&states)
+    };
+    report::out(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
 
-    /// What is known of the container `id`.
-    pub(crate) fn load(&self, id: &str) -> Result<Record> {
-        check(id)?;
-        let text = match fs::read(self.path(id).join(STATE)) {
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                return Err(Fault::new(format!("container {id} does not exist")));
-            }
-            other => other.map_err(Fault::at(format!("read state of container {id}")))?,
-        };
-        serde_json::from_slice(&text).map_err(Fault::at(format!("read state of container {id}")))
-    }
+fn table(states: &[serde_json::Value]) -> String {
+    const COLUMNS: [&str; 6] = ["id", "pid", "status", "bundle", "created", "owner"];
+    let header: Vec<String> = COLUMNS.iter().map(|c| c.to_uppercase()).collect();
+    let rows = states
+        .iter()
+        .map(|s| COLUMNS.iter().map(|c| text(s, c)).collect());
+    let rows: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
+    let width = |column: usize| {
+        rows.iter()
+            .map(|r| r[column].len())
+            .max()
+            .unwrap_or(0)
+            .max(8)
+            + 4
+    };
+    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:width$}"));
+        format!("{}\n", cells.collect::<String>().trim_end())
+    };
+    rows.iter().map(line).collect()
+}
 
-    /// The configuration that the container `id` was made from.
-    pub(crate) fn config(&self, id: &str) -> Result<Spec> {
-        let text = fs::read(self.path(id).join(CONFIG)).map_err(Fault::at("read configuration"))?;
-        serde_json::from_slice(&text).map_err(Fault::at("read configuration"))
-    }
-
-    /// Forgets the container `id`.
-    pub(crate) fn remove(&self, id: &str) -> Result<()> {
-        check(id)?;
-        remove(&self.root, id)
-    }
-
-    /// The ids of all containers, in order.
-    pub(crate) fn ids(&self) -> Result<Vec<String>> {
-        let entries = match fs::read_dir(&self.root) {
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            other => other.map_err(Fault::at(format!("read {}", self.root.display())))?,
-        };
-        let mut ids: Vec<String> = entries
-            .filter_map(|e| e.ok()?.file_name().into_string().ok())
-            .collect();
-        ids.sort();
-        Ok(ids)
+fn text(state: &serde_json::Value, key: &str) -> String {
+    match &state[key] {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 
-/// An id that was taken; given back when it is dropped without having been kept.
-#[derive(Debug)]
-pub(crate) struct Reservation {
-    store: PathBuf,
-    id: String,
-    kept: bool,
-}
-
-impl Reservation {
-    pub(crate) fn path(&self) -> PathBuf {
-        self.store.join(&self.id)
-    }
-
-    /// Writes what later commands need.
-    pub(crate) fn keep(mut self, record: &Record, config: &[u8]) -> Result<()> {
-        let write = |name: &str, bytes: &[u8]| {
-            let path = self.path().join(name);
-            let write = || File::create_new(&path)?.write_all(bytes);
-            write().map_err(Fault::at(format!("write {}", path.display())))
-        };
-        write(CONFIG, config)?;
-        // Last: with it the container exists. In a directory that ends with the boot, so nothing is synced.
-        let state = serde_json::to_vec(record).map_err(Fault::at("write state"))?;
-        write(".state.json", &state)?;
-        let (from, to) = (self.path().join(".state.json"), self.path().join(STATE));
-        fs::rename(from, to).map_err(Fault::at("write state"))?;
-        self.kept = true;
-        Ok(())
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        if !self.kept {
-            // The error that led here is the one to tell.
-            drop(remove(&self.store, &self.id));
+pub(crate) fn spec(mut args: Args) -> Result<ExitCode> {
+    use std::io::Write;
+    let mut bundle = ".".to_owned();
+    while let Some(flag) = args.next_flag() {
+        match flag.as_str() {
+            "b" | "bundle" => bundle = args.value(&flag)?,
+            "rootless" => return Err(Fault::unsupported("--rootless")),
+            _ => return Err(Fault::usage(format!("no such option: --{flag}"))),
         }
     }
+    let mut text = serde_json::to_string_pretty(&spec::profile::default_spec())
+        .map_err(Fault::at("write configuration"))?;
+    text.push('\n');
+    let path = std::path::Path::new(&bundle).join("config.json");
+    let fault = || format!("write {}", path.display());
+    let mut file = File::create_new(&path).map_err(Fault::at(fault()))?;
+    file.write_all(text.as_bytes())
+        .map_err(Fault::at(fault()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn remove(store: &Path, id: &str) -> Result<()> {
-    let fault = || format!("remove state of container {id}");
-    let root = File::open(store).map_err(Fault::at(fault()))?;
-    kernel::tree::remove(&root, id).map_err(Fault::at(fault()))
-}
-
-/// An id is a name of a directory, and never a path (CVE-2014-9358).
-pub(crate) fn check(id: &str) -> Result<()> {
-    let inner = |b: u8| b.is_ascii_alphanumeric() || b"_.+-".contains(&b);
-    let first = id.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    if first && id.len() <= 128 && id.bytes().all(inner) {
-        return Ok(());
+fn no_flags(args: &mut Args) -> Result<()> {
+    match args.next_flag() {
+        None => Ok(()),
+        Some(flag) => Err(Fault::usage(format!("no such option: --{flag}"))),
     }
-    let shown: String = id.escape_default().take(128).collect();
-    Err(Fault::new(format!("invalid container id: {shown:?}")))
 }
