@@ -62,6 +62,15 @@ pub const POINTS: &[&str] = &[
     "runtime.create.after_clone",
     "runtime.create.after_group",
     "runtime.exec.after_clone",
+    // tare-runtime: visited by the tests of that command
+    "tare-runtime.create.reserved",
+    "tare-runtime.create.begun",
+    "tare-runtime.create.made",
+    "tare-runtime.create.kept",
+    "tare-runtime.start.released",
+    "tare-runtime.update.applied",
+    "tare-runtime.delete.killed",
+    "tare-runtime.delete.cleared",
 ];
 
 /// Whether `name` is in [`POINTS`]; evaluated at compile time by [`failpoint!`].

@@ -109,7 +109,7 @@ fn kill_all_takes_every_process() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_127_and_one_that_cannot_run_126() {
+fn a_program_that_cannot_run_is_told() {
     sandboxed!();
     let mut bundle = Bundle::new("");
     std::fs::write(bundle.root().join("text"), "no program").unwrap();
@@ -119,36 +119,30 @@ fn a_program_that_is_not_there_is_127_and_one_that_cannot_run_126() {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(bundle.root().join(name), mode).unwrap();
     }
-    for (program, code, text) in [
+    for (program, text) in [
         (
             "nosuch",
-            127,
             r#"exec: "nosuch": executable file not found in $PATH"#,
         ),
         (
             "/nosuch",
-            127,
             r#"exec: "/nosuch": stat /nosuch: no such file or directory"#,
         ),
-        ("/etc", 126, r#"exec: "/etc": permission denied"#),
-        ("/text", 126, r#"exec: "/text": permission denied"#),
-        ("/orphan", 127, "exec /orphan: no such file or directory"),
-        ("/noise", 126, "exec /noise: exec format error"),
+        ("/etc", r#"exec: "/etc": permission denied"#),
+        ("/text", r#"exec: "/text": permission denied"#),
+        ("/orphan", "exec /orphan: no such file or directory"),
+        ("/noise", "exec /noise: exec format error"),
     ] {
         bundle.args(&[program]);
-        let error = bundle.run().fails(code);
+        // Callers read the text; the code is runc's.
+        let error = bundle.run().fails(1);
         assert!(error.contains(text), "{error}");
         bundle.call(&["state", &bundle.id]).fails(1);
     }
     bundle.args(&["sleep", "1000"]);
     bundle.start();
-    for (program, code) in [
-        ("nosuch", 127),
-        ("/etc", 126),
-        ("/orphan", 127),
-        ("/noise", 126),
-    ] {
-        bundle.exec(&[program]).fails(code);
+    for program in ["nosuch", "/etc", "/orphan", "/noise"] {
+        bundle.exec(&[program]).fails(255);
     }
 }
 
@@ -190,7 +184,7 @@ fn exec_runs_in_the_container() {
     assert_eq!(out.succeeds(), "b c\n/tmp\n");
     bundle
         .call(&["exec", "--cwd", "/nosuch", &bundle.id, "pwd"])
-        .fails(127);
+        .fails(255);
 }
 
 #[test]
@@ -286,7 +280,7 @@ fn errors_are_in_the_log_too() {
             path,
             &bundle.id,
         ])
-        .fails(127);
+        .fails(1);
     let line: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(log).unwrap()).unwrap();
     assert_eq!(line["level"], "error");
@@ -312,9 +306,12 @@ fn version_spec_and_usage() {
     bundle.call(&["spec", "-b", path]).succeeds();
     bundle.call(&["spec", "-b", path]).fails(1);
     let text = std::fs::read_to_string(bundle.path().join("config.json")).unwrap();
+    let mut expected = spec::profile::default_spec();
+    expected.hostname = "tare".to_owned();
+    expected.process.as_mut().unwrap().terminal = true;
     assert_eq!(
         serde_json::from_str::<spec::runtime::Spec>(&text).unwrap(),
-        spec::profile::default_spec()
+        expected
     );
     for args in [
         &["nosuch"][..],

@@ -54,12 +54,15 @@ fn life(mut tare: impl FnMut(&[&str]) -> Outcome) {
 
 fn every_fail_point_is_survived(sandbox: &Sandbox, transport: Transport) {
     let visited = visit_all(sandbox, transport);
-    let missed: Vec<_> = failpoint::POINTS
-        .iter()
-        .filter(|p| !visited.contains(**p))
-        .collect();
+    // Those of the command `tare-runtime` are visited by its own tests.
+    let points = || {
+        failpoint::POINTS
+            .iter()
+            .filter(|p| !p.starts_with("tare-runtime."))
+    };
+    let missed: Vec<_> = points().filter(|p| !visited.contains(**p)).collect();
     assert!(missed.is_empty(), "no story visits {missed:?}");
-    for point in failpoint::POINTS {
+    for point in points() {
         testkit::note(&format!("killed at {point}"));
         survive(sandbox, transport, point);
     }

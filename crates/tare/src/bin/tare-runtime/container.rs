@@ -1,10 +1,13 @@
-//! A bundle, read.
+//! A bundle, read; and the cgroup of a container.
 
 use std::path::{Path, PathBuf};
 
+use kernel::cgroup::{Cgroup, CgroupPath, Layout};
 use spec::runtime::Spec;
 
+use crate::Cx;
 use crate::fault::{Fault, Result};
+use crate::store::Record;
 
 /// A bundle: a directory with a configuration, and often a root.
 #[derive(Debug)]
@@ -41,14 +44,34 @@ impl Bundle {
     }
 }
 
-/// The cgroup of the container `id`, below each hierarchy.
-pub(crate) fn cgroup(spec: &Spec, id: &str) -> Result<String> {
+/// Where the cgroup of the new container `id` is to be, below each hierarchy.
+pub(crate) fn cgroup(cx: &Cx, spec: &Spec, id: &str) -> Result<String> {
+    if cx.systemd {
+        return Err(Fault::unsupported("--systemd-cgroup"));
+    }
     let asked = spec.linux.as_ref().map_or("", |l| l.cgroups_path.as_str());
     if asked.is_empty() {
         return Ok(format!("/{id}"));
     }
-    if asked.contains(':') && !asked.contains('/') {
-        return Err(Fault::unsupported("a cgroup of systemd's"));
-    }
     Ok(asked.to_owned())
+}
+
+/// The cgroup of a container, unless it is gone.
+pub(crate) fn group(layout: &Layout, record: &Record) -> Result<Option<Cgroup>> {
+    let path = CgroupPath::parse(&record.cgroup).map_err(Fault::at("read state"))?;
+    Cgroup::open(layout, &path).map_err(Fault::at("open cgroup"))
+}
+
+/// The same, found anew.
+pub(crate) fn find_group(record: &Record) -> Result<Option<Cgroup>> {
+    group(&layout()?, record)
+}
+
+pub(crate) fn layout() -> Result<Layout> {
+    Layout::probe().map_err(Fault::at("look at cgroups"))
+}
+
+/// The cgroup of a container that must have one.
+pub(crate) fn must_group(layout: &Layout, record: &Record) -> Result<Cgroup> {
+    group(layout, record)?.ok_or_else(|| Fault::new("the container's cgroup is gone"))
 }

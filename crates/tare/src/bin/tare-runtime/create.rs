@@ -1,209 +1,172 @@
-//! `create` and `run`.
+//! `create`, and the making of a container that `run` shares with it.
 
-use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use kernel::cgroup::Layout;
-use runtime::{Bond, Config, Created, Gate, Keyring, Root};
+use runtime::{Bond, Config, Created, Entry, Gate, Keyring, Root};
+use spec::runtime::NamespaceKind;
 
-use crate::args::Args;
+use crate::Cx;
+use crate::args::{Flag, Given, Order};
+use crate::commands::Command;
+use crate::console;
 use crate::container::{self, Bundle};
+use crate::delete::destroy;
 use crate::fault::{Fault, Result};
 use crate::foreground;
-use crate::settle;
-use crate::state::{Record, START, Store};
+use crate::seal;
+use crate::store::{Record, START};
 
-/// What both commands take.
-#[derive(Debug)]
-struct Options {
-    bundle: String,
-    console_socket: Option<String>,
-    pid_file: Option<String>,
-    keyring: Keyring,
-    preserve_fds: u32,
-    detach: bool,
-    keep: bool,
-}
+pub(crate) const COMMAND: Command = Command {
+    name: "create",
+    arguments: "ID",
+    about: "make a container that waits for its start",
+    details: "The configuration is the bundle's config.json. The container's first process is made, and waits; `start` lets it\nbecome the container's program.",
+    flags: &[
+        BUNDLE,
+        CONSOLE_SOCKET,
+        PID_FILE,
+        NO_PIVOT,
+        NO_NEW_KEYRING,
+        PRESERVE_FDS,
+    ],
+    order: Order::Anywhere,
+    run: create,
+};
 
-pub(crate) fn create(store: &Store, mut args: Args) -> Result<ExitCode> {
-    let options = Options::read(&mut args)?;
-    let id = args.id()?;
-    make(store, &id, &options, Mode::Detached)?;
+pub(crate) const BUNDLE: Flag = Flag::option(
+    "bundle",
+    "b",
+    "DIR",
+    "the directory with the configuration (default: this one)",
+);
+pub(crate) const CONSOLE_SOCKET: Flag = Flag::option(
+    "console-socket",
+    "",
+    "PATH",
+    "the socket that gets the terminal's master",
+);
+pub(crate) const PID_FILE: Flag =
+    Flag::option("pid-file", "", "FILE", "write the process's pid to FILE");
+pub(crate) const NO_PIVOT: Flag = Flag::switch(
+    "no-pivot",
+    "",
+    "enter the root by chroot, on a host that runs from an initramfs; weaker",
+);
+pub(crate) const NO_NEW_KEYRING: Flag =
+    Flag::switch("no-new-keyring", "", "keep the caller's session keyring");
+pub(crate) const PRESERVE_FDS: Flag = Flag::option(
+    "preserve-fds",
+    "",
+    "N",
+    "pass N descriptors more, from 3 on",
+);
+
+fn create(cx: &Cx, given: &Given) -> Result<ExitCode> {
+    make(cx, given, Mode::Detached)?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(crate) fn run(store: &Store, mut args: Args) -> Result<ExitCode> {
-    let options = Options::read(&mut args)?;
-    let id = args.id()?;
-    let mode = if options.detach {
-        Mode::Detached
-    } else {
-        Mode::Attached
-    };
-    let signals = match mode {
-        Mode::Attached => Some(foreground::Signals::catch()?),
-        Mode::Detached => None,
-    };
-    let mut made = make(store, &id, &options, mode)?;
-    if let Err(fault) = release(store, &id, &mut made) {
-        drop(settle::destroy(store, &id));
-        return Err(fault);
-    }
-    let Some(signals) = signals else {
-        return Ok(ExitCode::SUCCESS);
-    };
-    let ended = foreground::wait(&signals, &made.pidfd, made.console.take());
-    if !options.keep {
-        settle::destroy(store, &id)?;
-    }
-    Ok(ExitCode::from(ended?))
-}
-
+/// Who waits for the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// The caller ends before the container.
+pub(crate) enum Mode {
+    /// Nobody: the caller ends before.
     Detached,
-    /// The caller waits for the container.
+    /// The caller.
     Attached,
 }
 
-fn make(store: &Store, id: &str, options: &Options, mode: Mode) -> Result<Created> {
-    let bundle = Bundle::read(&options.bundle)?;
+/// Makes the container that is asked for.
+pub(crate) fn make(cx: &Cx, given: &Given, mode: Mode) -> Result<Created> {
+    let id = given.id()?;
+    seal::seal()?;
+    let bundle = Bundle::read(given.last("bundle").unwrap_or("."))?;
     let process = bundle.spec.process.clone().unwrap_or_default();
-    if !process.terminal && options.console_socket.is_some() {
-        return Err(Fault::usage(
-            "a console socket is given, but the process has no terminal",
-        ));
-    }
-    if process.terminal && options.console_socket.is_none() && mode == Mode::Detached {
-        return Err(Fault::usage(
-            "the process has a terminal, but no console socket is given to send it to",
-        ));
-    }
-    let reservation = store.reserve(id)?;
-    let directory = File::open(reservation.path()).map_err(Fault::at("open state directory"))?;
-    let gate: OwnedFd = kernel::socket::listen_at(&directory, START, 0o600)
+    console::check(
+        &process,
+        given.last("console-socket"),
+        mode == Mode::Attached,
+    )?;
+    let cgroup = container::cgroup(cx, &bundle.spec, id)?;
+    let preserve_fds = given.number("preserve-fds")?.unwrap_or(0);
+    let reservation = cx.store.reserve(id)?;
+    failpoint::failpoint!("tare-runtime.create.reserved");
+    let mut record = record(&bundle, id, cgroup)?;
+    reservation.begin(&record, &bundle.text)?;
+    failpoint::failpoint!("tare-runtime.create.begun");
+    let gate: OwnedFd = kernel::socket::listen_at(reservation.directory()?, START, 0o600)
         .map_err(Fault::at("make start socket"))?
         .into();
     let layout = Layout::probe().map_err(Fault::at("look at cgroups"))?;
-    let cgroup = container::cgroup(&bundle.spec, id)?;
     let created = runtime::create(&Config {
         spec: &bundle.spec,
         root: Root::Path(bundle.root()?),
         layout: &layout,
-        cgroup: &cgroup,
+        cgroup: &record.cgroup,
         stdio: foreground::stdio(&process),
         gate: Gate::Socket(gate),
         bond: Bond::None,
-        keyring: options.keyring,
-        preserve_fds: options.preserve_fds,
+        keyring: match given.is_on("no-new-keyring") {
+            true => Keyring::Caller,
+            false => Keyring::Own,
+        },
+        preserve_fds,
+        entry: match given.is_on("no-pivot") {
+            true => Entry::Chroot,
+            false => Entry::Pivot,
+        },
     });
-    let mut created = created.map_err(Fault::of("create container"))?;
-    let record = Record {
+    let mut created = created.map_err(Fault::at("create container"))?;
+    failpoint::failpoint!("tare-runtime.create.made");
+    record.pid = created.pid.as_raw_nonzero().get();
+    record.start_time = created.start_time;
+    record.freezer = created.cgroup.freezer_file();
+    cx.log.debug(|| {
+        let Record { cgroup, pid, .. } = &record;
+        format!("created container {id}: pid {pid}, cgroup {cgroup}")
+    });
+    let kept = reservation.keep(&record);
+    failpoint::failpoint!("tare-runtime.create.kept");
+    let kept = kept.and_then(|()| tell(given, &mut created));
+    if let Err(fault) = kept {
+        // The fault is the one to tell.
+        drop(created.pidfd.signal(kernel::signal::SIGKILL));
+        drop(destroy(cx, &record));
+        return Err(fault);
+    }
+    Ok(created)
+}
+
+/// What is known before anything is made.
+fn record(bundle: &Bundle, id: &str, cgroup: String) -> Result<Record> {
+    Ok(Record {
         v: Record::VERSION,
         id: id.to_owned(),
+        oci_version: bundle.spec.oci_version.clone(),
         bundle: bundle.path.display().to_string(),
         rootfs: bundle.root()?.display().to_string(),
         cgroup,
-        pid: created.pid.as_raw_nonzero().get(),
-        start_time: created.start_time,
         boot_id: kernel::process::boot_id().map_err(Fault::at("read boot id"))?,
         created: jiff::Timestamp::now().to_string(),
         annotations: bundle.spec.annotations.clone(),
-    };
-    let kept = reservation
-        .keep(&record, &bundle.text)
-        .and_then(|()| tell(options, &mut created));
-    match kept {
-        Ok(()) => Ok(created),
-        Err(fault) => {
-            drop(created.pidfd.signal(kernel::signal::SIGKILL));
-            drop(settle::destroy(store, id));
-            Err(fault)
-        }
-    }
+        own_pids: bundle
+            .spec
+            .namespace(NamespaceKind::Pid)
+            .is_some_and(|n| n.path.is_empty()),
+        ..Record::default()
+    })
 }
 
 /// Gives the caller what it asked for: the terminal and the pid.
-fn tell(options: &Options, created: &mut Created) -> Result<()> {
-    if let Some(path) = &options.console_socket
+fn tell(given: &Given, created: &mut Created) -> Result<()> {
+    if let Some(path) = given.last("console-socket")
         && let Some(console) = created.console.take()
     {
-        send_console(path, &console)?;
+        console::send(path, &console)?;
     }
-    if let Some(path) = &options.pid_file {
-        write_pid(path, created.pid.as_raw_nonzero().get())?;
+    if let Some(path) = given.last("pid-file") {
+        console::write_pid(path, created.pid.as_raw_nonzero().get())?;
     }
     Ok(())
-}
-
-/// Sends the terminal's master as runc does: with its name, to the socket at `path`.
-pub(crate) fn send_console(path: &str, console: &OwnedFd) -> Result<()> {
-    use std::os::fd::AsFd;
-    let socket = UnixStream::connect(path)
-        .map_err(Fault::at(format!("connect to console socket {path}")))?;
-    kernel::socket::send_with_fds(&socket, b"/dev/ptmx", &[console.as_fd()])
-        .map_err(Fault::at("send terminal"))?;
-    Ok(())
-}
-
-/// Writes a pid file, complete or not at all.
-pub(crate) fn write_pid(path: &str, pid: i32) -> Result<()> {
-    use std::io::Write;
-    let fault = || format!("write pid file {path}");
-    let path = std::path::Path::new(path);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{name}"));
-    let write = || {
-        File::create(&temporary)?.write_all(pid.to_string().as_bytes())?;
-        std::fs::rename(&temporary, path)
-    };
-    write().map_err(Fault::at(fault()))
-}
-
-fn release(store: &Store, id: &str, made: &mut Created) -> Result<()> {
-    let released = settle::release(store, id);
-    if released.is_err() {
-        drop(made.pidfd.wait());
-    }
-    released
-}
-
-impl Options {
-    fn read(args: &mut Args) -> Result<Self> {
-        let mut options = Self {
-            bundle: ".".to_owned(),
-            console_socket: None,
-            pid_file: None,
-            keyring: Keyring::Own,
-            preserve_fds: 0,
-            detach: false,
-            keep: false,
-        };
-        while let Some(flag) = args.next_flag() {
-            match flag.as_str() {
-                "b" | "bundle" => options.bundle = args.value(&flag)?,
-                "console-socket" => options.console_socket = Some(args.value(&flag)?),
-                "pid-file" => options.pid_file = Some(args.value(&flag)?),
-                "no-new-keyring" => {
-                    if args.switch(&flag)? {
-                        options.keyring = Keyring::Caller;
-                    }
-                }
-                "no-pivot" | "no-subreaper" if !args.switch(&flag)? || flag == "no-subreaper" => {}
-                "preserve-fds" => options.preserve_fds = number(&args.value(&flag)?)?,
-                "d" | "detach" => options.detach = args.switch(&flag)?,
-                "keep" => options.keep = args.switch(&flag)?,
-                _ => return Err(Fault::usage(format!("no such option: --{flag}"))),
-            }
-        }
-        Ok(options)
-    }
-}
-
-pub(crate) fn number(text: &str) -> Result<u32> {
-    text.parse()
-        .map_err(|_| Fault::usage(format!("not a number: {text}")))
 }

@@ -4,79 +4,110 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::process::ExitCode;
 
-use kernel::cgroup::{Cgroup, CgroupPath, Layout};
+use kernel::cgroup::{Cgroup, CgroupPath, Controller, Layout};
 use kernel::root::RootDir;
-use runtime::{Bond, ExecConfig, Namespaces, Running};
-use spec::runtime::{Process, Spec, Status};
+use runtime::{Bond, ExecConfig, Executed, Namespaces, Running};
+use spec::runtime::{Process, Spec};
 
-use crate::args::Args;
-use crate::create::{number, send_console, write_pid};
+use crate::args::{Flag, Given, Order};
+use crate::commands::Command;
+use crate::container::{layout, must_group};
+use crate::create::{CONSOLE_SOCKET, PID_FILE, PRESERVE_FDS};
 use crate::fault::{Fault, Result};
-use crate::foreground;
-use crate::settle::status;
-use crate::state::{Record, Store};
+use crate::foreground::Signals;
+use crate::state::is_frozen;
+use crate::store::Record;
+use crate::{Cx, console, foreground, seal};
 
-#[derive(Debug, Default)]
-struct Options {
-    process: Option<String>,
-    terminal: bool,
-    user: Option<String>,
-    additional_gids: Vec<u32>,
-    env: Vec<String>,
-    cwd: Option<String>,
-    capabilities: Vec<String>,
-    no_new_privileges: bool,
-    apparmor: Option<String>,
-    label: Option<String>,
-    detach: bool,
-    pid_file: Option<String>,
-    console_socket: Option<String>,
-    preserve_fds: u32,
-}
+pub(crate) const COMMAND: Command = Command {
+    name: "exec",
+    arguments: "ID COMMAND [ARGUMENT...]",
+    about: "run a program in a container that runs",
+    details: "The program is like the container's own, but for what the options say; or it is all that the file of --process says.\nExits with the program's code, with 255 if it never ran.",
+    flags: &[
+        Flag::option(
+            "process",
+            "p",
+            "FILE",
+            "a process as config.json has it, instead of COMMAND and the options about it",
+        ),
+        Flag::switch("tty", "t", "give the program a terminal"),
+        CONSOLE_SOCKET,
+        Flag::option("user", "u", "USER[:GROUP]", "who it is, by name or number"),
+        Flag::option(
+            "additional-gids",
+            "g",
+            "GID",
+            "a further group; may be repeated",
+        ),
+        Flag::option(
+            "env",
+            "e",
+            "NAME=VALUE",
+            "a further variable; may be repeated",
+        ),
+        Flag::option("cwd", "", "DIR", "its working directory"),
+        Flag::option("cap", "c", "NAME", "a further capability; may be repeated"),
+        Flag::switch("no-new-privs", "", "it can't gain privileges by execve"),
+        Flag::option("apparmor", "", "PROFILE", "its AppArmor profile"),
+        Flag::option("process-label", "", "LABEL", "its SELinux label"),
+        Flag::option(
+            "cgroup",
+            "",
+            "[CONTROLLERS:]PATH",
+            "run it in this cgroup below the container's; may be repeated for controllers of version 1",
+        ),
+        Flag::switch("detach", "d", "return when the program runs"),
+        PID_FILE,
+        PRESERVE_FDS,
+        Flag::switch(
+            "ignore-paused",
+            "",
+            "don't fail if the container is paused; the program runs when it is resumed",
+        ),
+        NO_SUBREAPER,
+    ],
+    order: Order::First,
+    run: exec,
+};
 
-/// What `exec` exits with when the program never ran, as runc.
+pub(crate) const NO_SUBREAPER: Flag = Flag::switch(
+    "no-subreaper",
+    "",
+    "don't become the parent of what the container's processes leave behind",
+);
+
+/// What it exits with when the program never ran, as runc.
 const FAILED: u8 = 255;
 
-pub(crate) fn exec(store: &Store, args: Args) -> Result<ExitCode> {
-    run(store, args).map_err(|mut fault| {
-        if fault.code == 1 {
-            fault.code = FAILED;
-        }
+fn exec(cx: &Cx, given: &Given) -> Result<ExitCode> {
+    run(cx, given).map_err(|mut fault| {
+        fault.code = FAILED;
         fault
     })
 }
 
-fn run(store: &Store, mut args: Args) -> Result<ExitCode> {
-    let options = Options::read(&mut args)?;
-    let id = args.next_id()?;
-    let record = store.load(&id)?;
-    let init = record.process()?;
-    let init = init.ok_or_else(|| Fault::new("cannot exec in a stopped container"))?;
-    match status(store, &record)? {
-        Status::Paused => return Err(Fault::new("cannot exec in a paused container")),
-        Status::Stopped => return Err(Fault::new("cannot exec in a stopped container")),
-        Status::Creating | Status::Created | Status::Running => {}
-    }
-    let spec = store.config(&id)?;
-    let process = process(&spec, &record, &options, args.rest())?;
-    if !process.terminal && options.console_socket.is_some() {
-        return Err(Fault::usage(
-            "a console socket is given, but the process has no terminal",
+fn run(cx: &Cx, given: &Given) -> Result<ExitCode> {
+    let (id, args) = given.id_and_rest()?;
+    let detach = given.is_on("detach");
+    seal::seal()?;
+    let record = cx.store.load(id)?;
+    let init = record
+        .process()?
+        .ok_or_else(|| Fault::new("cannot exec in a stopped container"))?;
+    if !given.is_on("ignore-paused") && is_frozen(&record)? {
+        return Err(Fault::new(
+            "cannot exec in a paused container (use --ignore-paused to override)",
         ));
     }
-    if process.terminal && options.detach && options.console_socket.is_none() {
-        return Err(Fault::usage(
-            "the process has a terminal, but no console socket is given to send it to",
-        ));
-    }
-    let layout = Layout::probe().map_err(Fault::at("look at cgroups"))?;
-    let path = CgroupPath::parse(&record.cgroup).map_err(Fault::at("read state"))?;
-    let cgroup = Cgroup::open(&layout, &path).map_err(Fault::at("open cgroup"))?;
-    let cgroup = cgroup.ok_or_else(|| Fault::new("the container's cgroup is gone"))?;
-    let signals = if options.detach {
-        None
-    } else {
-        Some(foreground::Signals::catch()?)
+    let spec = cx.store.config(id)?;
+    let process = process(&spec, &record, given, args)?;
+    console::check(&process, given.last("console-socket"), !detach)?;
+    let layout = layout()?;
+    let cgroup = cgroup(&layout, &record, given)?;
+    let signals = match detach {
+        true => None,
+        false => Some(Signals::catch(!given.is_on("no-subreaper"))?),
     };
     let running = Running {
         pidfd: init.as_fd(),
@@ -88,30 +119,67 @@ fn run(store: &Store, mut args: Args) -> Result<ExitCode> {
         process: &process,
         stdio: foreground::stdio(&process),
         bond: Bond::None,
-        preserve_fds: options.preserve_fds,
+        preserve_fds: given.number("preserve-fds")?.unwrap_or(0),
     };
-    let mut executed = runtime::exec(&running, &config).map_err(Fault::of("exec in container"))?;
-    if let Some(socket) = &options.console_socket
-        && let Some(console) = executed.console.take()
-    {
-        send_console(socket, &console)?;
-    }
-    if let Some(file) = &options.pid_file {
-        write_pid(file, executed.pid.as_raw_nonzero().get())?;
+    let mut executed = runtime::exec(&running, &config).map_err(Fault::at("exec in container"))?;
+    if let Err(fault) = tell(given, &mut executed) {
+        // Nobody would know of it. The fault is the one to tell.
+        drop(executed.pidfd.signal(kernel::signal::SIGKILL));
+        drop(executed.pidfd.wait());
+        return Err(fault);
     }
     match signals {
         None => Ok(ExitCode::SUCCESS),
         Some(signals) => Ok(ExitCode::from(foreground::wait(
             &signals,
+            executed.pid,
             &executed.pidfd,
             executed.console,
         )?)),
     }
 }
 
+/// Gives the caller what it asked for: the terminal and the pid.
+fn tell(given: &Given, executed: &mut Executed) -> Result<()> {
+    if let Some(socket) = given.last("console-socket")
+        && let Some(console) = executed.console.take()
+    {
+        console::send(socket, &console)?;
+    }
+    if let Some(file) = given.last("pid-file") {
+        console::write_pid(file, executed.pid.as_raw_nonzero().get())?;
+    }
+    Ok(())
+}
+
+/// The container's cgroup, or the one below that is asked for.
+fn cgroup(layout: &Layout, record: &Record, given: &Given) -> Result<Cgroup> {
+    let mut group = must_group(layout, record)?;
+    for asked in given.all("cgroup") {
+        let (names, path) = asked.split_once(':').unwrap_or(("", asked));
+        let controllers = names
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(|name| {
+                Controller::parse(name)
+                    .ok_or_else(|| Fault::usage(format!("--cgroup: no such controller: {name}")))
+            });
+        let controllers = controllers.collect::<Result<Vec<_>>>()?;
+        // The container's own, from which exec begins anyway.
+        if path.trim_matches('/').is_empty() {
+            continue;
+        }
+        let below = CgroupPath::parse(path).map_err(Fault::at("--cgroup"))?;
+        group = group
+            .below(&controllers, &below)
+            .map_err(Fault::at("--cgroup"))?;
+    }
+    Ok(group)
+}
+
 /// The container's own process with what was asked otherwise, or the one of a file.
-fn process(spec: &Spec, record: &Record, options: &Options, args: Vec<String>) -> Result<Process> {
-    if let Some(file) = &options.process {
+fn process(spec: &Spec, record: &Record, given: &Given, args: &[String]) -> Result<Process> {
+    if let Some(file) = given.last("process") {
         let fault = || format!("read {file}");
         let text = std::fs::read(file).map_err(Fault::at(fault()))?;
         return serde_json::from_slice(&text).map_err(Fault::at(fault()));
@@ -120,33 +188,39 @@ fn process(spec: &Spec, record: &Record, options: &Options, args: Vec<String>) -
         return Err(Fault::usage("the program to run is missing"));
     }
     let mut process = spec.process.clone().unwrap_or_default();
-    process.args = args;
-    process.terminal = options.terminal;
-    process.env.extend(options.env.iter().cloned());
-    if let Some(cwd) = &options.cwd {
-        process.cwd.clone_from(cwd);
+    process.args = args.to_vec();
+    process.terminal = given.is_on("tty");
+    process.env.extend(given.all("env").map(str::to_owned));
+    if let Some(cwd) = given.last("cwd") {
+        cwd.clone_into(&mut process.cwd);
     }
-    if let Some(user) = &options.user {
+    if let Some(user) = given.last("user") {
         become_user(&mut process, record, user)?;
     }
-    process
-        .user
-        .additional_gids
-        .extend(&options.additional_gids);
-    if !options.capabilities.is_empty() {
-        let sets = process.capabilities.get_or_insert_default();
-        for set in [&mut sets.bounding, &mut sets.effective, &mut sets.permitted] {
-            set.extend(options.capabilities.iter().cloned());
-        }
+    for gid in given.all("additional-gids") {
+        let gid = gid
+            .parse()
+            .map_err(Fault::at(format!("--additional-gids {gid}")))?;
+        process.user.additional_gids.push(gid);
     }
-    process.no_new_privileges |= options.no_new_privileges;
-    if let Some(profile) = &options.apparmor {
-        process.apparmor_profile.clone_from(profile);
+    capabilities(&mut process, given.all("cap"));
+    process.no_new_privileges |= given.is_on("no-new-privs");
+    if let Some(profile) = given.last("apparmor") {
+        profile.clone_into(&mut process.apparmor_profile);
     }
-    if let Some(label) = &options.label {
-        process.selinux_label.clone_from(label);
+    if let Some(label) = given.last("process-label") {
+        label.clone_into(&mut process.selinux_label);
     }
     Ok(process)
+}
+
+fn capabilities<'a>(process: &mut Process, asked: impl Iterator<Item = &'a str>) {
+    for name in asked {
+        let sets = process.capabilities.get_or_insert_default();
+        for set in [&mut sets.bounding, &mut sets.effective, &mut sets.permitted] {
+            set.push(name.to_owned());
+        }
+    }
 }
 
 fn become_user(process: &mut Process, record: &Record, user: &str) -> Result<()> {
@@ -154,7 +228,7 @@ fn become_user(process: &mut Process, record: &Record, user: &str) -> Result<()>
     let root = File::open(format!("/proc/{}/root", record.pid))
         .map_err(Fault::at("open the container's root"))?;
     let root = RootDir::from_fd(root.into());
-    let found = runtime::resolve_user(&root, user, &[]).map_err(Fault::of("find user"))?;
+    let found = runtime::resolve_user(&root, user, &[]).map_err(Fault::at("find user"))?;
     process.user.uid = found.uid;
     process.user.gid = found.gid;
     process.user.additional_gids = found.additional_gids;
@@ -167,33 +241,4 @@ fn become_user(process: &mut Process, record: &Record, user: &str) -> Result<()>
         sets.ambient.clear();
     }
     Ok(())
-}
-
-impl Options {
-    fn read(args: &mut Args) -> Result<Self> {
-        let mut options = Self::default();
-        while let Some(flag) = args.next_flag() {
-            match flag.as_str() {
-                "p" | "process" => options.process = Some(args.value(&flag)?),
-                "t" | "tty" => options.terminal = args.switch(&flag)?,
-                "u" | "user" => options.user = Some(args.value(&flag)?),
-                "g" | "additional-gids" => {
-                    options.additional_gids.push(number(&args.value(&flag)?)?)
-                }
-                "e" | "env" => options.env.push(args.value(&flag)?),
-                "cwd" => options.cwd = Some(args.value(&flag)?),
-                "c" | "cap" => options.capabilities.push(args.value(&flag)?),
-                "no-new-privs" => options.no_new_privileges = args.switch(&flag)?,
-                "apparmor" => options.apparmor = Some(args.value(&flag)?),
-                "process-label" => options.label = Some(args.value(&flag)?),
-                "d" | "detach" => options.detach = args.switch(&flag)?,
-                "pid-file" => options.pid_file = Some(args.value(&flag)?),
-                "console-socket" => options.console_socket = Some(args.value(&flag)?),
-                "preserve-fds" => options.preserve_fds = number(&args.value(&flag)?)?,
-                "no-subreaper" => args.no_value(&flag)?,
-                _ => return Err(Fault::usage(format!("no such option: --{flag}"))),
-            }
-        }
-        Ok(options)
-    }
 }

@@ -10,6 +10,8 @@ pub(crate) struct Fault {
     pub(crate) code: u8,
     message: String,
     source: Option<Box<dyn Error>>,
+    /// Whether the command was called wrongly: then its help is of use.
+    pub(crate) usage: bool,
 }
 
 /// The result of a command.
@@ -24,11 +26,16 @@ impl Fault {
             code: FAILED,
             message: message.into(),
             source: None,
+            usage: false,
         }
     }
 
+    /// The command was called wrongly.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::new(message)
+        Self {
+            usage: true,
+            ..Self::new(message)
+        }
     }
 
     pub(crate) fn unsupported(what: impl fmt::Display) -> Self {
@@ -40,18 +47,6 @@ impl Fault {
         move |source| Self {
             source: Some(Box::new(source)),
             ..Self::new(message)
-        }
-    }
-
-    /// An error of the runtime while doing `what`.
-    pub(crate) fn of(what: &str) -> impl FnOnce(runtime::Error) -> Self {
-        move |error| Self {
-            code: match error.exit_code() {
-                code @ (126 | 127) => u8::try_from(code).unwrap_or(FAILED),
-                _ => FAILED,
-            },
-            message: what.to_owned(),
-            source: Some(Box::new(error)),
         }
     }
 }

@@ -6,8 +6,11 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use kernel::Pid;
 use kernel::process::{ExitStatus, PidFd};
-use kernel::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SignalFd};
+use kernel::signal::{
+    SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SignalFd,
+};
 use kernel::terminal;
 use runtime::Stdio;
 use spec::runtime::Process;
@@ -24,10 +27,15 @@ const PASSED: [i32; 6] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2];
 const LATE: Duration = Duration::from_millis(100);
 
 impl Signals {
-    /// From now on signals wait for [`wait`].
-    pub(crate) fn catch() -> Result<Self> {
+    /// From now on signals wait for [`wait`]. `reaper`: so do processes whose parents end, those of a container without a pid namespace of
+    /// its own.
+    pub(crate) fn catch(reaper: bool) -> Result<Self> {
         let mut signals = PASSED.to_vec();
         signals.push(SIGWINCH);
+        if reaper {
+            kernel::process::become_subreaper().map_err(Fault::at("reap processes"))?;
+            signals.push(SIGCHLD);
+        }
         Ok(Self(
             SignalFd::new(&signals).map_err(Fault::at("catch signals"))?,
         ))
@@ -52,14 +60,20 @@ pub(crate) fn stdio(process: &Process) -> Stdio {
     Stdio::Terminal { rows, columns }
 }
 
-/// Waits for the program behind `pidfd`, a child; gives its exit code.
-pub(crate) fn wait(signals: &Signals, pidfd: &PidFd, console: Option<OwnedFd>) -> Result<u8> {
+/// Waits for the program behind `pidfd`, the child `pid`; gives its exit code.
+pub(crate) fn wait(
+    signals: &Signals,
+    pid: Pid,
+    pidfd: &PidFd,
+    console: Option<OwnedFd>,
+) -> Result<u8> {
     let input = std::io::stdin();
     let relay = console.map(Relay::start).transpose()?;
     // Without a terminal of its own this process has no mode to change.
     let raw = relay
         .as_ref()
         .and_then(|_| terminal::RawMode::enter(input.as_fd()).ok());
+    let mut reaped = None;
     loop {
         let ended = pidfd
             .wait_end(LATE)
@@ -68,20 +82,35 @@ pub(crate) fn wait(signals: &Signals, pidfd: &PidFd, console: Option<OwnedFd>) -
             match (received.signal, &relay) {
                 (SIGWINCH, Some(relay)) => relay.resize(),
                 (SIGWINCH, None) => {}
+                (SIGCHLD, _) => reaped = reaped.or(reap(pid)?),
                 // It may be gone already.
                 (signal, _) => drop(pidfd.signal(signal)),
             }
         }
-        if ended {
+        if ended || reaped.is_some() {
             break;
         }
     }
-    let status: ExitStatus = pidfd.wait().map_err(Fault::at("wait for process"))?;
+    let status = match reaped {
+        Some(status) => status,
+        None => pidfd.wait().map_err(Fault::at("wait for process"))?,
+    };
     if let Some(relay) = relay {
         relay.finish();
     }
     drop(raw);
     Ok(u8::try_from(status.code()).unwrap_or(u8::MAX))
+}
+
+/// Reaps whoever has ended; gives how `pid` did, if it is among them.
+fn reap(pid: Pid) -> Result<Option<ExitStatus>> {
+    let mut own = None;
+    while let Some((ended, status)) = kernel::process::reap().map_err(Fault::at("reap process"))? {
+        if ended == pid {
+            own = Some(status);
+        }
+    }
+    Ok(own)
 }
 
 /// The terminal of the program, joined with this process's own.

@@ -1,84 +1,157 @@
 //! An OCI runtime with runc's command line, over the crate `runtime`.
 //!
-//! Made for callers that make a process for each step: no argument parser that is larger than the work, no thread, and
-//! nothing read that the step doesn't need.
+//! Made for callers that make a process for each step: no argument parser that is larger than the work, no thread but to relay a terminal,
+//! and nothing read that the step doesn't need. Read `commands` (all there are), then `create`; one command, one file.
 
 mod args;
+mod commands;
+mod console;
 mod container;
 mod create;
+mod delete;
+mod events;
 mod exec;
 mod fault;
+mod features;
 mod foreground;
-mod report;
+mod help;
+mod kill;
+mod list;
+mod log;
+mod pause;
+mod ps;
+mod run;
 mod seal;
-mod settle;
+mod spec;
+mod start;
 mod state;
+mod stats;
+mod store;
+mod table;
+mod update;
 
 use std::process::ExitCode;
 
-use args::Args;
+use args::{Flag, Given, Order};
 use fault::{Fault, Result};
+use log::{Format, Log};
+use store::Store;
 
-const USAGE: &str = "\
-tare-runtime: an OCI runtime
+/// What every command is told.
+#[derive(Debug, Default)]
+struct Cx {
+    store: Store,
+    log: Log,
+    /// Whether a container's cgroup is systemd's.
+    systemd: bool,
+}
 
-Usage: tare-runtime [--root DIR] [--log FILE] [--log-format text|json] COMMAND [OPTIONS] [ARGUMENTS]
-
-Commands:
-  create [-b DIR] [--console-socket PATH] [--pid-file FILE] [--no-new-keyring] [--preserve-fds N] ID
-  start ID
-  run [-d] [options of create] ID
-  exec [-p FILE] [-t] [-u USER] [-e NAME=VALUE] [--cwd DIR] [-d] [--pid-file FILE] [--console-socket PATH] ID COMMAND [ARGUMENT...]
-  state ID
-  kill [-a] ID [SIGNAL]
-  delete [-f] ID
-  list [-q] [-f table|json]
-  spec [-b DIR]
-";
+/// What stands before the command.
+const GLOBAL: &[Flag] = &[
+    Flag::option(
+        "root",
+        "",
+        "DIR",
+        "where the state of containers is kept: /run/tare-runtime, or below XDG_RUNTIME_DIR for who isn't root",
+    ),
+    Flag::option("log", "", "FILE", "write errors to FILE too"),
+    Flag::option(
+        "log-format",
+        "",
+        "FORMAT",
+        "the log's: text (default) or json",
+    ),
+    Flag::switch(
+        "debug",
+        "",
+        "tell more: in the log, or without one on standard error",
+    ),
+    Flag::switch(
+        "systemd-cgroup",
+        "",
+        "cgroups are systemd's: SLICE:PREFIX:NAME",
+    ),
+    Flag::option(
+        "rootless",
+        "",
+        "MODE",
+        "whether to go on without cgroups that can't be had: true, false or auto (default)",
+    ),
+    Flag::switch("version", "v", "show the version"),
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os()
         .skip(1)
         .map(|a| a.to_string_lossy().into_owned())
         .collect();
-    let mut args = Args::new(args);
-    let global = match Global::read(&mut args) {
-        Ok(global) => global,
-        Err(fault) => return Global::default().fail(&fault),
-    };
-    match run(&global, args) {
+    let mut cx = Cx::default();
+    let mut command = None;
+    match run(&mut cx, args, &mut command) {
         Ok(code) => code,
-        Err(fault) => global.fail(&fault),
+        Err(fault) => {
+            cx.log.error(&fault);
+            if fault.usage {
+                let command = command.map_or(String::new(), |name| format!(" {name}"));
+                log::complain(&format!("try: tare-runtime{command} --help"));
+            }
+            ExitCode::from(fault.code)
+        }
     }
 }
 
-fn run(global: &Global, mut args: Args) -> Result<ExitCode> {
-    let Some(command) = args.next_plain() else {
-        report::out(USAGE)?;
-        return Ok(if global.asked {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        });
+fn run(cx: &mut Cx, args: Vec<String>, called: &mut Option<&'static str>) -> Result<ExitCode> {
+    let given = Given::read(GLOBAL, Order::First, args)?;
+    // First of all: what follows may have something to say.
+    cx.log = Log {
+        file: given.last("log").map(str::to_owned),
+        format: Format::default(),
+        debug: given.is_on("debug"),
     };
-    if command == "version" {
+    cx.log.format = Format::parse(given.last("log-format").unwrap_or_default())?;
+    if given.is_on("version") {
         return version();
     }
-    if matches!(command.as_str(), "create" | "run" | "exec") {
-        seal::seal()?;
+    let Some((name, args)) = given.plain().split_first() else {
+        log::out(&help::all())?;
+        return Ok(match given.help {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        });
+    };
+    if given.help || name == "help" {
+        let asked = if name == "help" {
+            args.first()
+        } else {
+            Some(name)
+        };
+        return help::show(asked.map(String::as_str));
     }
-    let store = state::Store::new(&global.root);
-    match command.as_str() {
-        "create" => create::create(&store, args),
-        "run" => create::run(&store, args),
-        "start" => settle::start(&store, args),
-        "state" => settle::state(&store, args),
-        "kill" => settle::kill(&store, args),
-        "delete" => settle::delete(&store, args),
-        "list" => settle::list(&store, args),
-        "exec" => exec::exec(&store, args),
-        "spec" => settle::spec(args),
-        _ => Err(Fault::usage(format!("no such command: {command}"))),
+    if name == "version" {
+        return version();
+    }
+    let command = commands::find(name)?;
+    *called = Some(command.name);
+    rootless(&given)?;
+    cx.systemd = given.is_on("systemd-cgroup");
+    cx.store = match given.last("root") {
+        Some(root) => Store::new(root),
+        None => Store::standard(),
+    };
+    let given = Given::read(command.flags, command.order, args.to_vec())?;
+    if given.help {
+        return help::show(Some(command.name));
+    }
+    (command.run)(cx, &given)
+}
+
+/// Whether cgroups may be missing is found by trying: a caller's word isn't needed, but must be one.
+fn rootless(given: &Given) -> Result<()> {
+    match given.last("rootless") {
+        None | Some("auto" | "true" | "false") => Ok(()),
+        Some(other) => Err(Fault::usage(format!(
+            "--rootless is true, false or auto, not {other}"
+        ))),
     }
 }
 
@@ -86,58 +159,8 @@ fn version() -> Result<ExitCode> {
     let text = format!(
         "tare-runtime version {}\nspec: {}\n",
         env!("CARGO_PKG_VERSION"),
-        spec::runtime::VERSION
+        ::spec::runtime::VERSION
     );
-    report::out(&text)?;
+    log::out(&text)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What stands before the command.
-#[derive(Debug)]
-struct Global {
-    root: String,
-    log: Option<String>,
-    format: report::Format,
-    /// Whether help was asked for.
-    asked: bool,
-}
-
-impl Default for Global {
-    fn default() -> Self {
-        Self {
-            root: "/run/tare-runtime".to_owned(),
-            log: None,
-            format: report::Format::Text,
-            asked: false,
-        }
-    }
-}
-
-impl Global {
-    fn read(args: &mut Args) -> Result<Self> {
-        let mut global = Self::default();
-        while let Some(flag) = args.next_flag() {
-            match flag.as_str() {
-                "root" => global.root = args.value(&flag)?,
-                "log" => global.log = Some(args.value(&flag)?),
-                "log-format" => global.format = report::Format::parse(&args.value(&flag)?)?,
-                // What it would say more is in the errors already.
-                "debug" => args.no_value(&flag)?,
-                "systemd-cgroup" | "rootless" => {
-                    if args.switch(&flag)? {
-                        return Err(Fault::unsupported(format!("--{flag}")));
-                    }
-                }
-                "version" | "v" => args.replace("version"),
-                "help" | "h" => global.asked = true,
-                _ => return Err(Fault::usage(format!("no such option: --{flag}"))),
-            }
-        }
-        Ok(global)
-    }
-
-    fn fail(&self, fault: &Fault) -> ExitCode {
-        report::error(fault, self.log.as_deref(), self.format);
-        ExitCode::from(fault.code)
-    }
 }
