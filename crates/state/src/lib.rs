@@ -14,6 +14,7 @@ mod journal;
 mod layer;
 mod lock;
 mod migration;
+mod network;
 mod volume;
 
 pub use blob::BlobRow;
@@ -24,4 +25,5 @@ pub use image::{ImageRow, TagRow};
 pub use journal::{Entry, EntryId, NewEntry, Owner};
 pub use layer::LayerRow;
 pub use lock::{LockKind, Locks, ObjectLock};
+pub use network::{EndpointRow, NetworkRow, PortRow};
 pub use volume::VolumeRow;

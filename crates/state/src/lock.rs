@@ -26,6 +26,8 @@ pub enum LockKind {
     Layer,
     /// A volume.
     Volume,
+    /// A network.
+    Network,
 }
 
 impl LockKind {
@@ -35,6 +37,7 @@ impl LockKind {
             Self::Content => "content",
             Self::Layer => "layer",
             Self::Volume => "volume",
+            Self::Network => "network",
         }
     }
 }
@@ -167,6 +170,7 @@ impl Locks {
             LockKind::Content,
             LockKind::Layer,
             LockKind::Volume,
+            LockKind::Network,
         ] {
             let directory = self.directory.join(kind.directory());
             let entries = match std::fs::read_dir(&directory) {

@@ -10,7 +10,10 @@ use crate::db::open_error;
 use crate::error::{Error, Kind, Result};
 
 /// All migrations; the database's `user_version` says how many of them it has.
-const MIGRATIONS: &[&str] = &[include_str!("../schema/0001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../schema/0001.sql"),
+    include_str!("../schema/0002.sql"),
+];
 
 /// Brings the database up to date.
 pub(crate) fn apply(connection: &mut Connection, path: &Path) -> Result<()> {
