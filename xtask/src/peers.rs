@@ -71,9 +71,12 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// A `docker` client for the tests, at `target/peers/docker/usr/bin/docker`.
-pub(crate) fn docker_client() -> Result<PathBuf> {
-    Ok(DOCKER.unpack()?.join("usr/bin/docker"))
+/// Unpacks all peers that aren't there yet.
+pub(crate) fn unpack_all() -> Result<()> {
+    for peer in [DOCKER, PODMAN] {
+        let _dir = peer.unpack()?;
+    }
+    Ok(())
 }
 
 impl Peer {

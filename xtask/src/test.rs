@@ -51,7 +51,8 @@ pub(crate) fn run(args: &[&str]) -> Result<()> {
         ],
     )?;
     images::run()?;
-    let _client = peers::docker_client()?;
+    // The stock client, and callers of our runtime.
+    peers::unpack_all()?;
     build()?;
     let mut tests = shell::command(
         "cargo",

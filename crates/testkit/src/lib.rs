@@ -13,6 +13,7 @@
 pub mod fixtures;
 pub mod host;
 pub mod leak;
+pub mod peers;
 pub mod sandbox;
 pub mod terminal;
 

@@ -53,18 +53,23 @@ pub fn enter(place: &str) -> Option<Sandbox> {
 /// Whether the test has root's rights. Without them it says `SKIP`; with `TARE_TEST_REQUIRE=root` in the environment
 /// that is a panic. For tests that need root and no sandbox.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "fixtures read the environment")]
 pub fn is_root() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
-        let required = std::env::var("TARE_TEST_REQUIRE").is_ok_and(|v| v == "root");
         assert!(
-            !required,
+            !requires("root"),
             "this test needs root, and TARE_TEST_REQUIRE=root forbids to skip it"
         );
         note("SKIP this test needs root");
     }
     root
+}
+
+/// Whether `TARE_TEST_REQUIRE`, a list with commas, forbids to skip tests for want of `what`.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "fixtures read the environment")]
+pub fn requires(what: &str) -> bool {
+    std::env::var("TARE_TEST_REQUIRE").is_ok_and(|v| v.split(',').any(|word| word == what))
 }
 
 /// `e2e::stories::runs::here` → `stories::runs`: libtest's name of the test.
