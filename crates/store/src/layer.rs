@@ -5,6 +5,7 @@
 //! ([`below`]), and the format writes the tree down.
 
 pub(crate) mod below;
+pub(crate) mod canonical;
 pub(crate) mod directory;
 pub(crate) mod image;
 pub(crate) mod lower;
@@ -14,7 +15,7 @@ pub(crate) mod resolve;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tree;
-mod xattr;
+pub(crate) mod xattr;
 
 use crate::erofs::Source;
 use crate::error::Result;
@@ -31,6 +32,9 @@ pub(crate) trait Sink {
 
     /// Keeps the data of a regular file.
     fn store(&mut self, file: &FileData<'_>, source: &mut dyn Source) -> Result<Self::Data>;
+
+    /// Data that were kept, to be read again before they are published.
+    fn content<'a>(&'a self, data: &'a Self::Data) -> Result<Box<dyn canonical::Content + 'a>>;
 
     /// Writes the tree down, makes it durable, and gives it its name; replaces what has the name.
     fn publish(self, tree: &Tree<Self::Data>, name: &str) -> Result<Written>;

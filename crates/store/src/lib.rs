@@ -13,6 +13,8 @@
 #[path = "../tests/archive/mod.rs"]
 mod archive;
 mod blob;
+mod changes;
+mod compose;
 mod compression;
 mod draft;
 mod erofs;
@@ -26,8 +28,11 @@ mod store;
 mod sweep;
 mod tar;
 mod unpack;
+mod walk;
 
 pub use blob::BlobWriter;
+pub use changes::{Change, ChangeKind};
+pub use compose::LayerWriter;
 pub use compression::plain;
 pub use error::{Error, Kind, Result};
 pub use limits::Limits;
@@ -35,4 +40,6 @@ pub use mount::OverlayMode;
 pub use snapshot::{Access, Durability, IdMap, MountOptions, Mounted, Snapshot};
 pub use store::{Config, Format, Options, Store};
 pub use sweep::Swept;
+pub use tar::{Entry, Kind as EntryKind, Segment, TarWriter, Time};
 pub use unpack::{Layer, Pending};
+pub use walk::{Bounds, FileData, Walk, Walked};

@@ -168,7 +168,7 @@ impl Store {
     }
 
     /// The root of a layer's mount, which is mounted if it is not.
-    fn mounted(&self, id: &LayerId) -> Result<OwnedFd> {
+    pub(crate) fn mounted(&self, id: &LayerId) -> Result<OwnedFd> {
         let name = id.to_string();
         let place = self.run().join("layers").join(&name);
         if let Some(fd) = mount_root(&place)? {

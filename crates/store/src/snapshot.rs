@@ -66,6 +66,19 @@ pub struct Mounted {
     pub directory: OwnedFd,
 }
 
+impl Snapshot {
+    /// The layers below it, bottom first.
+    #[must_use]
+    pub fn layers(&self) -> &[LayerId] {
+        &self.layers
+    }
+
+    /// The directory of all that was written.
+    pub(crate) fn open_upper(&self) -> Result<OwnedFd> {
+        open_directory(&self.directory.join("upper"))
+    }
+}
+
 impl AsFd for Mounted {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.mount.as_fd()

@@ -12,57 +12,88 @@ mod reader;
 mod sparse;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub(crate) use reader::Reader;
+pub use writer::TarWriter;
 
 /// Size of a tar's blocks.
 pub(crate) const BLOCK: usize = 512;
 
 /// One member of the archive, with everything that its extended headers said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// The path as it came.
-    pub(crate) path: Vec<u8>,
+    pub path: Vec<u8>,
     /// What it is.
-    pub(crate) kind: Kind,
+    pub kind: Kind,
     /// Permission bits with set-id and sticky bits.
-    pub(crate) mode: u16,
+    pub mode: u16,
     /// Owner.
-    pub(crate) uid: u32,
+    pub uid: u32,
     /// Group.
-    pub(crate) gid: u32,
+    pub gid: u32,
     /// Time of last modification.
-    pub(crate) mtime: Time,
+    pub mtime: Time,
     /// The size of a regular file, holes included.
-    pub(crate) size: u64,
+    pub size: u64,
     /// Where the data of a sparse file go, in order and without overlap.
-    pub(crate) sparse: Option<Vec<Segment>>,
+    pub sparse: Option<Vec<Segment>>,
     /// Extended attributes, sorted by name.
-    pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Entry {
+    /// An empty regular file of nobody's: what only its name says something, such as a whiteout, is written as one.
+    #[must_use]
+    pub fn mark(path: Vec<u8>) -> Self {
+        Self {
+            path,
+            kind: Kind::File,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            mtime: Time::default(),
+            size: 0,
+            sparse: None,
+            xattrs: Vec::new(),
+        }
+    }
 }
 
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A regular file.
     File,
+    /// A directory.
     Directory,
+    /// A symbolic link, and what it says.
     Symlink(Vec<u8>),
+    /// Another name of the entry that came before with this path.
     HardLink(Vec<u8>),
+    /// A character device: major and minor.
     Character(u32, u32),
+    /// A block device: major and minor.
     Block(u32, u32),
+    /// A named pipe.
     Fifo,
 }
 
 /// Seconds and nanoseconds since 1970.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Time {
-    pub(crate) seconds: i64,
-    pub(crate) nanos: u32,
+pub struct Time {
+    /// Seconds, rounded down.
+    pub seconds: i64,
+    /// What is beyond them.
+    pub nanos: u32,
 }
 
 /// A run of data in a sparse file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Segment {
-    pub(crate) offset: u64,
-    pub(crate) length: u64,
+pub struct Segment {
+    /// Where it begins.
+    pub offset: u64,
+    /// Its bytes.
+    pub length: u64,
 }

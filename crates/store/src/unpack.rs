@@ -14,7 +14,8 @@ use crate::layer::directory::DirectorySink;
 use crate::layer::image::ImageSink;
 use crate::layer::lower::{Lower, Nothing};
 use crate::layer::receive::{Received, receive};
-use crate::layer::resolve::{Resolved, resolve};
+use crate::layer::resolve::{Recorded, Resolved, resolve};
+use crate::layer::tree::Tree;
 use crate::store::{Format, PATIENCE, Store};
 
 const OP: &str = "unpack layer";
@@ -179,21 +180,54 @@ fn finish<S: Sink>(
     received: Received<S::Data>,
     parents: &[LayerId],
 ) -> Result<Layer> {
-    let Received {
-        entries,
+    let Resolved { tree, asked } = resolve_above(store, &mut sink, received.entries, parents)?;
+    let named = Named {
+        diff_id: received.diff_id,
+        tar_size: received.tar_size,
+        asked,
+    };
+    publish(store, sink, &tree, named, parents)
+}
+
+/// The tree of a layer above `parents`.
+pub(crate) fn resolve_above<S: Sink>(
+    store: &Store,
+    sink: &mut S,
+    entries: Vec<Recorded<S::Data>>,
+    parents: &[LayerId],
+) -> Result<Resolved<S::Data>> {
+    if parents.is_empty() {
+        return resolve(entries, &mut Nothing as &mut dyn Lower<S::Data>);
+    }
+    let rows = store.layer_rows(parents)?;
+    // What is above the data themselves is for blocks that are not full.
+    let held = rows.iter().map(|row| row.tar_size).sum::<u64>() + (64 << 20);
+    let mount = || Ok(OwnedFd::from(store.view(parents)?));
+    resolve(entries, &mut Below::new(sink, held, mount))
+}
+
+/// What a layer is called.
+pub(crate) struct Named {
+    pub(crate) diff_id: DiffId,
+    pub(crate) tar_size: u64,
+    /// Whether the layers below had a say in it.
+    pub(crate) asked: bool,
+}
+
+/// Writes a layer down and puts it into the store.
+pub(crate) fn publish<S: Sink>(
+    store: &Store,
+    sink: S,
+    tree: &Tree<S::Data>,
+    named: Named,
+    parents: &[LayerId],
+) -> Result<Layer> {
+    let Named {
         diff_id,
         tar_size,
-    } = received;
+        asked,
+    } = named;
     let chain_id = store.chain(&diff_id, parents)?;
-    let Resolved { tree, asked } = if parents.is_empty() {
-        resolve(entries, &mut Nothing as &mut dyn Lower<S::Data>)?
-    } else {
-        let rows = store.layer_rows(parents)?;
-        // What is above the data themselves is for blocks that are not full.
-        let held = rows.iter().map(|row| row.tar_size).sum::<u64>() + (64 << 20);
-        let mount = || Ok(OwnedFd::from(store.view(parents)?));
-        resolve(entries, &mut Below::new(&mut sink, held, mount))?
-    };
     let unusual = || Error::because(Kind::Invalid, OP, diff_id, "it is not a SHA-256 digest");
     let id = if asked {
         LayerId::from_chain(&chain_id)
@@ -213,7 +247,7 @@ fn finish<S: Sink>(
         return Ok(layer(&row, chain_id));
     }
     failpoint::failpoint!("store.unpack.before_file");
-    let written = sink.publish(&tree, &name)?;
+    let written = sink.publish(tree, &name)?;
     failpoint::failpoint!("store.unpack.after_file");
     let row = LayerRow {
         id,

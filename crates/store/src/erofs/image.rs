@@ -70,6 +70,36 @@ impl Image {
         Ok(())
     }
 
+    /// Reads what was appended or written, be it in the file already or not. Holes are zeros.
+    pub(super) fn read_at(&self, out: &mut [u8], offset: u64) -> io::Result<()> {
+        let in_file = self.start.saturating_sub(offset).min(out.len() as u64);
+        let (early, late) = out.split_at_mut(usize::try_from(in_file).unwrap_or(0));
+        let mut done = 0;
+        while done < early.len() {
+            match self
+                .file
+                .read_at(&mut early[done..], offset + done as u64)?
+            {
+                // A hole at the end that nobody wrote to.
+                0 => {
+                    early[done..].fill(0);
+                    break;
+                }
+                count => done += count,
+            }
+        }
+        if late.is_empty() {
+            return Ok(());
+        }
+        let from = usize::try_from(offset + in_file - self.start).unwrap_or(usize::MAX);
+        let bytes = from
+            .checked_add(late.len())
+            .and_then(|to| self.buffer.get(from..to))
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        late.copy_from_slice(bytes);
+        Ok(())
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());

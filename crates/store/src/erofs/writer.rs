@@ -7,6 +7,7 @@ use super::format::{BLOCK, BLOCK_BITS, HOLE, xattrs_len};
 use super::image::Image;
 use super::spool::Spool;
 use crate::error::{Error, Result};
+use crate::layer::canonical::Content;
 use crate::layer::tree::Xattrs;
 use crate::tar::{Reader, Segment};
 
@@ -147,6 +148,79 @@ impl Writer {
             }
         }
         Ok(Extent::Chunks { size, bits, map })
+    }
+}
+
+/// Data that are in an image which is not finished.
+pub(crate) struct Stored<'a> {
+    writer: &'a Writer,
+    extent: &'a Extent,
+}
+
+impl Writer {
+    /// The data of a file, to be read again.
+    pub(crate) fn stored<'a>(&'a self, extent: &'a Extent) -> Stored<'a> {
+        Stored {
+            writer: self,
+            extent,
+        }
+    }
+}
+
+impl Content for Stored<'_> {
+    fn size(&self) -> u64 {
+        self.extent.size()
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let image = &self.writer.image;
+        match self.extent {
+            Extent::Blocks { block, .. } => {
+                image.read_at(buffer, u64::from(*block) * BLOCK + offset)
+            }
+            Extent::Tail {
+                block,
+                size,
+                spooled,
+            } => {
+                let whole = size / BLOCK * BLOCK;
+                let first = whole.saturating_sub(offset).min(buffer.len() as u64);
+                let (blocks, tail) = buffer.split_at_mut(usize::try_from(first).unwrap_or(0));
+                image.read_at(blocks, u64::from(*block) * BLOCK + offset)?;
+                if tail.is_empty() {
+                    return Ok(());
+                }
+                self.writer
+                    .spool
+                    .read(spooled + (offset + first - whole), tail)
+            }
+            Extent::Chunks { bits, map, .. } => {
+                let chunk = 1_u64 << bits;
+                let mut done = 0;
+                while done < buffer.len() {
+                    let at = offset + done as u64;
+                    let room = usize::try_from(chunk - at % chunk).unwrap_or(usize::MAX);
+                    let count = room.min(buffer.len() - done);
+                    let part = &mut buffer[done..done + count];
+                    let place = usize::try_from(at / chunk).unwrap_or(usize::MAX);
+                    match map.get(place).copied().unwrap_or(HOLE) {
+                        HOLE => part.fill(0),
+                        block => image.read_at(part, u64::from(block) * BLOCK + at % chunk)?,
+                    }
+                    done += count;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn data_from(&self, offset: u64) -> io::Result<Option<u64>> {
+        let Extent::Chunks { bits, map, .. } = self.extent else {
+            return Ok(Some(offset));
+        };
+        let first = usize::try_from(offset >> bits).unwrap_or(usize::MAX);
+        let next = (first..map.len()).find(|&chunk| map[chunk] != HOLE);
+        Ok(next.map(|chunk| offset.max((chunk as u64) << bits)))
     }
 }
 

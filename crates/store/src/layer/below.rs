@@ -3,22 +3,20 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use rustix::fs::{
-    FileType, Mode, OFlags, ResolveFlags, SeekFrom, fstat, getxattr, listxattr, openat2,
-    readlinkat, seek,
-};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::Errno;
 
 use super::lower::{Found, FoundKind, Lower};
 use super::tree::{Meta, Xattrs};
-use super::xattr::is_kept;
+use super::xattr;
 use super::{FileData, Sink};
 use crate::erofs::Source;
 use crate::error::{Error, Result, shown};
-use crate::tar::{Segment, Time};
+use crate::tar::{Kind, Segment, Time};
+use crate::walk::{kind_of, segments};
 
 const OP: &str = "look into the layers below";
 
@@ -117,24 +115,6 @@ impl<S: Sink, M: FnMut() -> Result<OwnedFd>> Lower<S::Data> for Below<'_, S, M> 
     }
 }
 
-/// Where a file has data.
-fn segments(fd: &OwnedFd, size: u64) -> Result<Vec<Segment>, Errno> {
-    let mut map = Vec::new();
-    let mut at = 0;
-    while at < size {
-        let offset = match seek(fd, SeekFrom::Data(at)) {
-            Err(Errno::NXIO) => break,
-            other => other?,
-        };
-        at = seek(fd, SeekFrom::Hole(offset))?.min(size);
-        map.push(Segment {
-            offset,
-            length: at - offset,
-        });
-    }
-    Ok(map)
-}
-
 /// The data of a file, segment by segment.
 struct FileSource {
     file: BufReader<File>,
@@ -165,20 +145,18 @@ impl Source for FileSource {
 
 fn found(fd: &OwnedFd) -> Result<Option<Found>, Errno> {
     let stat = fstat(fd)?;
-    let device = (
-        rustix::fs::major(stat.st_rdev),
-        rustix::fs::minor(stat.st_rdev),
-    );
-    let kind = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => FoundKind::Directory,
-        FileType::RegularFile => FoundKind::File,
-        FileType::Symlink => FoundKind::Symlink(readlinkat(fd, c"", Vec::new())?.into_bytes()),
-        // A whiteout in a view of a single layer.
-        FileType::CharacterDevice if device == (0, 0) => return Ok(None),
-        FileType::CharacterDevice => FoundKind::Character(device.0, device.1),
-        FileType::BlockDevice => FoundKind::Block(device.0, device.1),
-        FileType::Fifo => FoundKind::Fifo,
-        _ => return Ok(None),
+    let Some(kind) = kind_of(FileType::from_raw_mode(stat.st_mode), fd, &stat)? else {
+        // A socket, or a whiteout in a view of a single layer.
+        return Ok(None);
+    };
+    let (xattrs, _) = xattr::read(fd, &kind)?;
+    let kind = match kind {
+        Kind::Directory => FoundKind::Directory,
+        Kind::File | Kind::HardLink(_) => FoundKind::File,
+        Kind::Symlink(target) => FoundKind::Symlink(target),
+        Kind::Character(major, minor) => FoundKind::Character(major, minor),
+        Kind::Block(major, minor) => FoundKind::Block(major, minor),
+        Kind::Fifo => FoundKind::Fifo,
     };
     let meta = Meta {
         mode: u16::try_from(stat.st_mode & 0o7777).unwrap_or(0),
@@ -189,37 +167,5 @@ fn found(fd: &OwnedFd) -> Result<Option<Found>, Errno> {
             nanos: u32::try_from(stat.st_mtime_nsec).unwrap_or(0),
         },
     };
-    let takes_user = matches!(kind, FoundKind::Directory | FoundKind::File);
-    Ok(Some(Found {
-        meta,
-        xattrs: xattrs(fd, takes_user)?,
-        kind,
-    }))
-}
-
-/// Extended attributes by a path of procfs: an `O_PATH` descriptor gives none itself.
-fn xattrs(fd: impl AsFd, takes_user: bool) -> Result<Xattrs, Errno> {
-    let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
-    let mut names = vec![0; 64 << 10];
-    let len = match listxattr(&path, &mut names) {
-        Err(Errno::OPNOTSUPP) => 0,
-        other => other?,
-    };
-    let mut xattrs = Vec::new();
-    for name in names[..len]
-        .split(|&b| b == 0)
-        .filter(|name| !name.is_empty())
-    {
-        let mut value = vec![0; 64 << 10];
-        let len = match getxattr(&path, name, &mut value) {
-            Err(Errno::NODATA | Errno::OPNOTSUPP) => continue,
-            other => other?,
-        };
-        value.truncate(len);
-        if is_kept(name, &value, takes_user) {
-            xattrs.push((name.to_vec(), value));
-        }
-    }
-    xattrs.sort();
-    Ok(xattrs)
+    Ok(Some(Found { meta, xattrs, kind }))
 }

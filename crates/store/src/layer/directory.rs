@@ -15,6 +15,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::canonical::{Content as Readable, next_data};
 use super::tree::{Content, Meta, Node, NodeId, ROOT, Tree};
 use super::{FileData, Sink, Written};
 use crate::draft::{DraftDirectory, open_directory};
@@ -87,6 +88,14 @@ impl Sink for DirectorySink {
         Ok(number)
     }
 
+    fn content<'a>(&'a self, data: &'a Number) -> Result<Box<dyn Readable + 'a>> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(&self.data, data.to_string(), flags, Mode::empty()).map_err(failed)?;
+        let file = File::from(fd);
+        let size = file.metadata().map_err(|e| Error::io(OP, "file", e))?.len();
+        Ok(Box::new(Numbered { file, size }))
+    }
+
     fn publish(self, tree: &Tree<Number>, name: &str) -> Result<Written> {
         mkdirat(&self.data, TREE, Mode::RWXU).map_err(failed)?;
         let root = open_directory(&self.draft.path().join(TREE))?;
@@ -112,6 +121,26 @@ impl Sink for DirectorySink {
             size: self.bytes,
             checksum: String::new(),
         })
+    }
+}
+
+/// A numbered file that is read again.
+struct Numbered {
+    file: File,
+    size: u64,
+}
+
+impl Readable for Numbered {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        self.file.read_exact_at(buffer, offset)
+    }
+
+    fn data_from(&self, offset: u64) -> std::io::Result<Option<u64>> {
+        next_data(&self.file, offset)
     }
 }
 

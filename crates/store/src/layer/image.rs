@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::canonical::Content;
 use super::tree::Tree;
 use super::{FileData, Sink, Written};
 use crate::draft::{Draft, Existing, scratch};
@@ -33,6 +34,10 @@ impl Sink for ImageSink {
     fn store(&mut self, file: &FileData<'_>, source: &mut dyn Source) -> Result<Extent> {
         self.writer
             .store(file.size, file.sparse, file.xattrs, source)
+    }
+
+    fn content<'a>(&'a self, data: &'a Extent) -> Result<Box<dyn Content + 'a>> {
+        Ok(Box::new(self.writer.stored(data)))
     }
 
     fn publish(self, tree: &Tree<Extent>, name: &str) -> Result<Written> {

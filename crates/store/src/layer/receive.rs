@@ -72,14 +72,14 @@ fn read<S: Sink>(
 }
 
 /// Whether an entry is a whiteout, whose data nobody needs.
-fn is_mark(path: &[u8]) -> bool {
+pub(crate) fn is_mark(path: &[u8]) -> bool {
     cleaned(path)
         .last()
         .is_none_or(|name| !matches!(Name::of(name), Some(Name::Plain(_))))
 }
 
 /// About how many bytes of memory an entry takes until the end.
-fn remembered(entry: &Entry) -> u64 {
+pub(crate) fn remembered(entry: &Entry) -> u64 {
     let link = match &entry.kind {
         Kind::HardLink(target) | Kind::Symlink(target) => target.len(),
         _ => 0,

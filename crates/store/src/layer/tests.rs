@@ -31,11 +31,33 @@ impl Sink for Texts {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    fn content<'a>(&'a self, data: &'a String) -> Result<Box<dyn canonical::Content + 'a>> {
+        Ok(Box::new(Text(data)))
+    }
+
     fn publish(self, _tree: &Tree<String>, _name: &str) -> Result<Written> {
         Ok(Written {
             size: 0,
             checksum: String::new(),
         })
+    }
+}
+
+struct Text<'a>(&'a str);
+
+impl canonical::Content for Text<'_> {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()> {
+        let start = usize::try_from(offset).unwrap();
+        buffer.copy_from_slice(&self.0.as_bytes()[start..start + buffer.len()]);
+        Ok(())
+    }
+
+    fn data_from(&self, offset: u64) -> std::io::Result<Option<u64>> {
+        Ok(Some(offset))
     }
 }
 
@@ -405,4 +427,53 @@ proptest! {
             }
         }
     }
+}
+
+/// A tree as its canonical tar, and that as a tree again: the same.
+#[test]
+fn the_canonical_tar_says_what_the_tree_is() {
+    let tar = Archive::new()
+        .dir("b/", 0o700)
+        .file("b/z", "z")
+        .file("a", "1")
+        .hard_link("b/a", "a")
+        .symlink("b/l", "../a")
+        .fifo("c/implicit/fifo")
+        .device("d", 5, 1)
+        .xattr("user.x", "y")
+        .file("e", "")
+        .dir("o/", 0o755)
+        .file("o/.wh..wh..opq", "")
+        .end();
+    let written = |bytes: &[u8]| {
+        let mut sink = Texts;
+        let received = receive(bytes, &Limits::default(), &mut sink).unwrap();
+        let tree = resolve(received.entries, &mut Nothing).unwrap().tree;
+        canonical::write_tree(&tree, &sink, Vec::new()).unwrap()
+    };
+    let (first, size) = written(&tar);
+    assert_eq!(size, first.len() as u64);
+    assert_eq!(written(&first).0, first);
+    let mut reader = crate::tar::Reader::new(&first[..], &Limits::default());
+    let mut paths = Vec::new();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        paths.push(String::from_utf8(entry.path).unwrap());
+    }
+    assert_eq!(
+        paths,
+        [
+            "a",
+            "b/",
+            "b/a",
+            "b/l",
+            "b/z",
+            "c/",
+            "c/implicit/",
+            "c/implicit/fifo",
+            "d",
+            "e",
+            "o/",
+            "o/.wh..wh..opq"
+        ]
+    );
 }

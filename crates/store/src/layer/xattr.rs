@@ -1,5 +1,10 @@
 //! Which extended attributes of a layer are kept.
 
+use std::os::fd::{AsFd, AsRawFd};
+
+use rustix::fs::{getxattr, listxattr, listxattr_query};
+use rustix::io::Errno;
+
 use super::tree::Xattrs;
 use crate::tar::Kind;
 
@@ -14,7 +19,7 @@ pub(super) fn kept(xattrs: Xattrs, kind: &Kind) -> Xattrs {
 }
 
 /// Whether an attribute of the layers below is taken into the new layer.
-pub(super) fn is_kept(name: &[u8], value: &[u8], takes_user: bool) -> bool {
+fn is_kept(name: &[u8], value: &[u8], takes_user: bool) -> bool {
     match name {
         b"security.capability" => is_capability(value),
         b"system.posix_acl_access" | b"system.posix_acl_default" => is_acl(value),
@@ -36,4 +41,42 @@ fn is_capability(value: &[u8]) -> bool {
 /// Version 2 and whole entries: the kernel refuses to look into a file with any other.
 fn is_acl(value: &[u8]) -> bool {
     value.starts_with(&[2, 0, 0, 0]) && value.len() % 8 == 4
+}
+
+/// The attributes of an open file that are kept, and whether overlayfs marked it as opaque. They are read by a path of procfs: an `O_PATH`
+/// descriptor gives none itself.
+pub(crate) fn read(fd: impl AsFd, kind: &Kind) -> Result<(Xattrs, bool), Errno> {
+    let path = format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd());
+    let takes_user = matches!(kind, Kind::File | Kind::Directory | Kind::HardLink(_));
+    let (mut xattrs, mut opaque) = (Vec::new(), false);
+    for name in names(&path)?
+        .split(|&b| b == 0)
+        .filter(|name| !name.is_empty())
+    {
+        let mut value = vec![0; 64 << 10];
+        let len = match getxattr(&path, name, &mut value) {
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => continue,
+            other => other?,
+        };
+        value.truncate(len);
+        opaque |= name == b"trusted.overlay.opaque" && value == b"y";
+        if is_kept(name, &value, takes_user) {
+            value.shrink_to_fit();
+            xattrs.push((name.to_vec(), value));
+        }
+    }
+    xattrs.sort();
+    Ok((xattrs, opaque))
+}
+
+/// Most files have none, and asking how many there are is cheap.
+fn names(path: &str) -> Result<Vec<u8>, Errno> {
+    match listxattr_query(path) {
+        Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(Vec::new()),
+        other => drop(other?),
+    }
+    let mut names = vec![0; 64 << 10];
+    let len = listxattr(path, &mut names)?;
+    names.truncate(len);
+    Ok(names)
 }

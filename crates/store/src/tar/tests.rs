@@ -413,3 +413,119 @@ proptest! {
         drop(read(&tar));
     }
 }
+
+fn any_entry() -> impl Strategy<Value = Entry> {
+    let name = proptest::collection::vec(1_u8..=255, 1..120);
+    let kind = prop_oneof![
+        Just(Kind::File),
+        Just(Kind::Directory),
+        proptest::collection::vec(1_u8..=255, 1..150).prop_map(Kind::Symlink),
+        (0_u32..4096, 0_u32..1 << 20).prop_map(|(a, b)| Kind::Character(a, b)),
+        Just(Kind::Fifo),
+    ];
+    let xattrs = proptest::collection::btree_map(
+        proptest::collection::vec(1_u8..=255, 1..20),
+        proptest::collection::vec(any::<u8>(), 0..40),
+        0..3,
+    );
+    let time = (0_i64..1 << 33, 0_u32..1_000_000_000);
+    (
+        name,
+        kind,
+        0_u16..0o10000,
+        0..u32::MAX,
+        0..u32::MAX,
+        time,
+        xattrs,
+        0_u64..1200,
+    )
+        .prop_map(
+            |(name, kind, mode, uid, gid, (seconds, nanos), xattrs, size)| {
+                let mut path: Vec<u8> = name;
+                path.retain(|&b| b != b'/');
+                path.push(b'x');
+                if kind == Kind::Directory {
+                    path.push(b'/');
+                }
+                Entry {
+                    path,
+                    mode,
+                    uid,
+                    gid,
+                    mtime: Time { seconds, nanos },
+                    size: if kind == Kind::File { size } else { 0 },
+                    sparse: None,
+                    xattrs: xattrs.into_iter().collect(),
+                    kind,
+                }
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read(list in proptest::collection::vec(any_entry(), 0..6)) {
+        let mut writer = TarWriter::new(Vec::new());
+        for entry in &list {
+            let data = vec![7; usize::try_from(entry.size).unwrap()];
+            writer.entry(entry, &mut &data[..]).unwrap();
+        }
+        let (bytes, size) = writer.finish().unwrap();
+        prop_assert_eq!(size, bytes.len() as u64);
+        let got = read(&bytes).unwrap();
+        prop_assert_eq!(got.len(), list.len());
+        for ((entry, data), wanted) in got.into_iter().zip(list) {
+            prop_assert_eq!(data.len() as u64, wanted.size);
+            prop_assert_eq!(entry, wanted);
+        }
+    }
+}
+
+#[test]
+fn sparse_files_are_written_as_gnu_tar_reads_them() {
+    let entry = Entry {
+        size: 10_000_000,
+        mode: 0o644,
+        sparse: Some(vec![
+            Segment {
+                offset: 4096,
+                length: 512,
+            },
+            Segment {
+                offset: 9_999_999,
+                length: 1,
+            },
+        ]),
+        ..Entry::mark(b"dir/sparse".to_vec())
+    };
+    let mut writer = TarWriter::new(Vec::new());
+    let data = [b"hello".as_slice(), &[0; 507], b"x"].concat();
+    writer.entry(&entry, &mut &data[..]).unwrap();
+    let (bytes, _) = writer.finish().unwrap();
+    assert_eq!(read(&bytes).unwrap(), [(entry, data)]);
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("a.tar"), &bytes).unwrap();
+    let status = Command::new("tar")
+        .args(["-xf", "a.tar"])
+        .current_dir(directory.path())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let content = fs::read(directory.path().join("dir/sparse")).unwrap();
+    assert_eq!(content.len(), 10_000_000);
+    assert_eq!(&content[4096..4101], b"hello");
+    assert_eq!(content[9_999_999], b'x');
+}
+
+#[test]
+fn data_that_end_early_are_filled() {
+    let entry = Entry {
+        size: 1000,
+        ..Entry::mark(b"f".to_vec())
+    };
+    let mut writer = TarWriter::new(Vec::new());
+    writer.entry(&entry, &mut &b"ab"[..]).unwrap();
+    let (bytes, _) = writer.finish().unwrap();
+    let data = &read(&bytes).unwrap()[0].1;
+    assert_eq!((data.len(), &data[..3]), (1000, &b"ab\0"[..]));
+}

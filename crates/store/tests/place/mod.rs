@@ -165,6 +165,8 @@ pub(crate) fn listing(root: &Path) -> Vec<String> {
                 format!("{name}/ {mode:o}")
             } else if meta.is_symlink() {
                 format!("{name} -> {}", fs::read_link(&path).unwrap().display())
+            } else if meta.len() > 1 << 20 {
+                format!("{name} {mode:o} {} bytes", meta.len())
             } else if meta.is_file() {
                 format!("{name} {mode:o} {}", read(&path))
             } else {
