@@ -15,14 +15,21 @@ mod oom;
 mod plan;
 mod resources;
 mod stat;
+mod update;
+mod usage;
 
 pub use device::{Access, DeviceKind, DeviceRule, Permit};
 pub use group::Cgroup;
 pub use layout::{Hierarchy, Layout, Mode, Version};
 pub use oom::{OomWatch, Woken};
 pub use plan::{Need, Plan, Write};
-pub use resources::{HugePageLimit, Resources, Throttle, WeightDevice};
+pub use resources::{
+    HugePageLimit, InterfacePriority, RdmaLimit, Resources, Throttle, WeightDevice,
+};
 pub use stat::Stats;
+pub use usage::{
+    Counted, CpuUsage, IoEntry, IoUsage, MemoryUsage, Pressure, RdmaUsage, Stall, Usage,
+};
 
 /// A kind of resource, by the name of version 2 where the two differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,11 +54,17 @@ pub enum Controller {
     Freezer,
     /// Remote direct memory access.
     Rdma,
+    /// The class of packets; version 1 only.
+    NetCls,
+    /// The priority of packets; version 1 only.
+    NetPrio,
+    /// What is counted and is nothing of the above; version 2 only.
+    Misc,
 }
 
 impl Controller {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Cpu,
         Self::CpuAcct,
         Self::CpuSet,
@@ -62,6 +75,9 @@ impl Controller {
         Self::Devices,
         Self::Freezer,
         Self::Rdma,
+        Self::NetCls,
+        Self::NetPrio,
+        Self::Misc,
     ];
 
     /// Its name in the given version.
@@ -79,6 +95,9 @@ impl Controller {
             (Self::Devices, _) => "devices",
             (Self::Freezer, _) => "freezer",
             (Self::Rdma, _) => "rdma",
+            (Self::NetCls, _) => "net_cls",
+            (Self::NetPrio, _) => "net_prio",
+            (Self::Misc, _) => "misc",
         }
     }
 

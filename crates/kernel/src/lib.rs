@@ -8,7 +8,7 @@
 //! 1. [`Error`], and [`root`]: how paths inside a container are reached; [`atomic`] and [`tree`], how files are replaced and directories removed.
 //! 2. [`process`] (spawn, clone, pidfd, identity), [`signal`], [`lock`], [`socket`], [`memfd`], [`random`]: what every process of ours is made of.
 //! 3. [`mount`], [`mountinfo`], [`namespace`], [`procfs`]: what a container's world is made of.
-//! 4. [`cgroup`], [`seccomp`], [`capability`], [`rlimit`], [`oom`], [`keyring`]: what limits it. Each is a pure plan first, then a thin applier.
+//! 4. [`cgroup`], [`seccomp`], [`capability`], [`rlimit`], [`scheduling`], [`oom`], [`keyring`]: what limits it. Each is a pure plan first, then a thin applier.
 //! 5. [`pty`] and [`terminal`], [`loopdev`], [`netlink`], [`user`], [`probe`].
 
 pub mod atomic;
@@ -34,6 +34,7 @@ pub mod random;
 mod raw;
 pub mod rlimit;
 pub mod root;
+pub mod scheduling;
 pub mod seccomp;
 pub mod signal;
 pub mod socket;

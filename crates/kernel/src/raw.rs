@@ -21,6 +21,7 @@ pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod mount;
 pub(crate) mod prctl;
+pub(crate) mod sched;
 pub(crate) mod seccomp;
 pub(crate) mod signal;
 pub(crate) mod spawn;

@@ -28,7 +28,7 @@ pub use resources::{
     Resources, ThrottleDevice, WeightDevice,
 };
 pub use seccomp::{Action, Arch, Arg, Operator, Seccomp, Syscall};
-pub use state::{State, Status};
+pub use state::{ContainerProcessState, State, Status};
 
 /// The version that is written into the configurations made here.
 pub const VERSION: &str = "1.2.1";

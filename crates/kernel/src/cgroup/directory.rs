@@ -135,6 +135,20 @@ fn inherit_cpuset(parent: &Path, dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Lets the group at `path` have `required`, from the hierarchy's root down.
+pub(super) fn enable_all(
+    hierarchy: &Hierarchy,
+    path: &CgroupPath,
+    required: &[Controller],
+) -> Result<()> {
+    let mut parent = hierarchy.mount.clone();
+    for relative in path.ancestry() {
+        enable(&parent, hierarchy, required)?;
+        parent = place(hierarchy, relative);
+    }
+    Ok(())
+}
+
 /// Lets the children of `dir` have the controllers: those that limits need, and where it works those that statistics come from.
 fn enable(dir: &Path, hierarchy: &Hierarchy, required: &[Controller]) -> Result<()> {
     let file = dir.join("cgroup.subtree_control");

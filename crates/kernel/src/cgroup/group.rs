@@ -112,22 +112,18 @@ impl Cgroup {
     /// # Errors
     /// The first limit that could not be set. Those before it stay.
     pub fn apply(&self, plan: &Plan) -> Result<()> {
-        let mut after = None;
+        let mut after = Vec::new();
         for write in &plan.writes {
             match self.set(write) {
-                // Memory must not be above memory and swap, neither before nor after: when both are lowered or raised the order matters.
-                Err(error) if is_memory_limit(write) && error.errno() == Errno::INVAL => {
-                    after = Some(write);
+                // Memory must not be above memory and swap, nor a burst above its quota, neither before nor after: when both are lowered or raised
+                // the order matters.
+                Err(error) if error.errno() == Errno::INVAL && ORDERED.contains(&&*write.file) => {
+                    after.push(write);
                 }
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    if let Some(first) = after.take_if(|_| write.file.contains("memsw")) {
-                        self.set(first)?;
-                    }
-                }
+                other => other?,
             }
         }
-        if let Some(write) = after {
+        for write in after {
             self.set(write)?;
         }
         if let Some(rules) = &plan.device_program {
@@ -438,9 +434,17 @@ impl Cgroup {
     }
 }
 
-fn is_memory_limit(write: &Write) -> bool {
-    write.file == "memory.limit_in_bytes"
-}
+/// Files whose values the kernel compares with those of others.
+const ORDERED: [&str; 8] = [
+    "memory.limit_in_bytes",
+    "cpu.cfs_period_us",
+    "cpu.cfs_quota_us",
+    "cpu.cfs_burst_us",
+    "cpu.rt_period_us",
+    "cpu.rt_runtime_us",
+    "cpu.max",
+    "cpu.max.burst",
+];
 
 /// The number behind `key` in a file of lines `key number`.
 pub(super) fn value_of(text: &str, key: &str) -> Option<u64> {

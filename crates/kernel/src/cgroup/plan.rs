@@ -3,8 +3,20 @@
 use super::{Controller, DeviceRule, Layout, Resources, Throttle, Version};
 use crate::{Error, Result};
 
+mod traffic;
+
 /// The period where only a quota was asked for: the kernel's own default.
 const CPU_PERIOD: u64 = 100_000;
+
+/// Files that decide about processes and not about what they may use.
+const RESERVED: [&str; 6] = [
+    "cgroup.procs",
+    "cgroup.threads",
+    "cgroup.kill",
+    "cgroup.freeze",
+    "cgroup.type",
+    "cgroup.subtree_control",
+];
 
 /// What is written into one file of the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +47,8 @@ pub struct Plan {
     pub writes: Vec<Write>,
     /// The rules of the BPF program that takes the place of version 1's `devices`; `None` where that is, or without rules.
     pub device_program: Option<Vec<DeviceRule>>,
+    /// The memory limit below whose use an update is refused.
+    pub memory_check: Option<u64>,
     /// Controllers that must be enabled for the writes.
     pub controllers: Vec<Controller>,
 }
@@ -55,6 +69,7 @@ impl Plan {
         planner.pids(resources)?;
         planner.io(resources)?;
         planner.huge_pages(resources)?;
+        planner.traffic(resources)?;
         let device_program = planner.devices(&resources.devices)?;
         planner.unified(&resources.unified)?;
         let mut controllers: Vec<_> = planner
@@ -67,6 +82,11 @@ impl Plan {
         Ok(Self {
             writes: planner.writes,
             device_program,
+            memory_check: resources
+                .memory_limit
+                .filter(|_| resources.check_before_update)
+                .and_then(|limit| u64::try_from(limit).ok())
+                .filter(|limit| *limit > 0),
             controllers,
         })
     }
@@ -130,6 +150,9 @@ impl Planner<'_> {
                 }
                 if let Some(swappiness) = resources.memory_swappiness {
                     self.write(MEMORY, "memory.swappiness", swappiness);
+                }
+                if let Some(limit) = positive(resources.memory_kernel_tcp) {
+                    self.write(MEMORY, "memory.kmem.tcp.limit_in_bytes", limit);
                 }
                 if resources.disable_oom_killer == Some(true) {
                     self.write(MEMORY, "memory.oom_control", 1);
@@ -266,7 +289,9 @@ impl Planner<'_> {
             (&resources.io_read_iops, "read_iops", "riops"),
             (&resources.io_write_iops, "write_iops", "wiops"),
         ];
+        let leaf = resources.io_leaf_weight.filter(|weight| *weight != 0);
         let any = weight.is_some()
+            || leaf.is_some()
             || !resources.io_weight_device.is_empty()
             || throttles.iter().any(|(list, _, _)| !list.is_empty());
         if !any {
@@ -287,12 +312,16 @@ impl Planner<'_> {
             self.write_need(IO, bfq, weight, Need::MayLack);
             self.write_need(IO, other, converted, Need::MayLack);
         }
+        self.leaf_weights(version, leaf, &resources.io_weight_device)?;
         for device in &resources.io_weight_device {
+            let Some(weight) = device.weight else {
+                continue;
+            };
             let file = match version {
                 Version::V1 => "blkio.bfq.weight_device",
                 Version::V2 => "io.bfq.weight",
             };
-            let value = format!("{}:{} {}", device.major, device.minor, device.weight);
+            let value = format!("{}:{} {weight}", device.major, device.minor);
             self.write_need(IO, file, value, Need::MayLack);
         }
         for (list, old, new) in throttles {
@@ -362,7 +391,12 @@ impl Planner<'_> {
                 && file
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte));
-            let controller = Controller::parse(prefix).filter(|_| plain);
+            // The files of the hierarchy itself are where freezing is.
+            let controller = match prefix {
+                "cgroup" => Some(Controller::Freezer),
+                _ => Controller::parse(prefix),
+            };
+            let controller = controller.filter(|_| plain && !RESERVED.contains(&file.as_str()));
             let Some(controller) = controller else {
                 return Err(Error::invalid("set", shown(), "not a file of a controller"));
             };

@@ -15,6 +15,10 @@ pub struct Resources {
     pub memory_swappiness: Option<u64>,
     /// Wait for memory instead of killing; version 1 only.
     pub disable_oom_killer: Option<bool>,
+    /// Kernel memory of TCP; version 1 only.
+    pub memory_kernel_tcp: Option<i64>,
+    /// Whether a memory limit below what is used now is refused.
+    pub check_before_update: bool,
     /// Relative share of processor time, 2 to 262144; 0 is left as it is.
     pub cpu_shares: Option<u64>,
     /// Microseconds of processor time a period.
@@ -37,6 +41,8 @@ pub struct Resources {
     pub pids_limit: Option<i64>,
     /// Relative share of block device time, 10 to 1000; 0 is left as it is.
     pub io_weight: Option<u16>,
+    /// The share of the group's own tasks against groups below; version 1 with CFQ only.
+    pub io_leaf_weight: Option<u16>,
     /// The same for one device.
     pub io_weight_device: Vec<WeightDevice>,
     /// Bytes a second read from a device.
@@ -49,6 +55,12 @@ pub struct Resources {
     pub io_write_iops: Vec<Throttle>,
     /// Large pages.
     pub huge_pages: Vec<HugePageLimit>,
+    /// The class of packets; version 1 only.
+    pub net_class: Option<u32>,
+    /// Priorities of packets; version 1 only.
+    pub net_priorities: Vec<InterfacePriority>,
+    /// Remote direct memory access, by device.
+    pub rdma: Vec<RdmaLimit>,
     /// Files of version 2 with their content, written last and as they are.
     pub unified: Vec<(String, String)>,
     /// Which devices may be used, in order; with none, nothing is changed.
@@ -74,7 +86,9 @@ pub struct WeightDevice {
     /// Its minor number.
     pub minor: u32,
     /// 10 to 1000.
-    pub weight: u16,
+    pub weight: Option<u16>,
+    /// The share of the group's own tasks against groups below; version 1 with CFQ only.
+    pub leaf_weight: Option<u16>,
 }
 
 /// A limit of large pages of one size.
@@ -84,4 +98,24 @@ pub struct HugePageLimit {
     pub page_size: String,
     /// Bytes.
     pub limit: u64,
+}
+
+/// The priority of packets that leave by one interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfacePriority {
+    /// The interface.
+    pub interface: String,
+    /// The priority.
+    pub priority: u32,
+}
+
+/// Limits of one device for remote direct memory access.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RdmaLimit {
+    /// Its name: `mlx4_0`.
+    pub device: String,
+    /// Handles; `None` for no limit.
+    pub handles: Option<u32>,
+    /// Objects; `None` for no limit.
+    pub objects: Option<u32>,
 }

@@ -44,3 +44,20 @@ pub enum Status {
 fn is_zero(value: &i32) -> bool {
     *value == 0
 }
+
+/// What a seccomp listener is told with the descriptors that it is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerProcessState {
+    /// The version of the specification.
+    pub oci_version: String,
+    /// What each descriptor is: `seccompFd`.
+    pub fds: Vec<String>,
+    /// The process that is filtered, as the host numbers it.
+    pub pid: i32,
+    /// Whatever the configuration has for the listener.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub metadata: String,
+    /// Its container.
+    pub state: State,
+}
