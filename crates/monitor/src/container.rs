@@ -9,8 +9,8 @@ use kernel::root::RootDir;
 use kernel::signal::SIGKILL;
 use protocol::{Launch, Refusal};
 use runtime::{
-    Bond, Config, Created, Entry, ExecConfig, Executed, Gate, Keyring, Namespaces, Root, Running,
-    Stdio,
+    About, Bond, Config, Created, Entry, ExecConfig, Executed, Gate, Keyring, Namespaces, Root,
+    Running, Stdio,
 };
 use spec::runtime::{Capabilities, NamespaceKind, Process, Spec};
 
@@ -57,6 +57,7 @@ impl Made {
         let process = launch.spec.process.get_or_insert_default();
         process.oom_score_adj = process.oom_score_adj.or(launch.oom_score_adj);
         become_user(process, launch.user.as_deref(), &root)?;
+        let id = launch.id.to_string();
         let created = runtime::create(&Config {
             spec: &launch.spec,
             root: Root::Mount(root.as_fd()),
@@ -68,6 +69,10 @@ impl Made {
             keyring: Keyring::Own,
             preserve_fds: 0,
             entry: Entry::Pivot,
+            about: About {
+                id: &id,
+                bundle: "",
+            },
         });
         Ok(Self {
             created: created.during("create container")?,
@@ -128,6 +133,7 @@ impl Container {
         if wanted.privileged {
             process.capabilities = Some(all_capabilities());
         }
+        let linux = launch.spec.linux.as_ref();
         let seccomp = seccomp(&launch.spec).filter(|_| !wanted.privileged);
         let Some(cgroup) = &self.cgroup else {
             return Err(kernel::Errno::SRCH).during("exec");
@@ -137,6 +143,9 @@ impl Container {
             namespaces: self.namespaces,
             seccomp,
             cgroup,
+            personality: linux.and_then(|linux| linux.personality.as_ref()),
+            memory_policy: linux.and_then(|linux| linux.memory_policy.as_ref()),
+            state: None,
         };
         let config = ExecConfig {
             process: &process,

@@ -23,17 +23,32 @@ pub(crate) enum News {
     Ready(Option<OwnedFd>),
     /// The process that was forked into the container, and its descriptor.
     Forked(Pid, OwnedFd),
+    /// It waits for the hooks that run outside ([`Word::Go`]).
+    Hooks,
+    /// Its filter of system calls is loaded, and this is the number of its listener; it waits ([`Word::Go`]).
+    Listener(i32),
     /// It failed, and is gone.
     Failed(Error),
     /// The other end is closed: by execve(2), or by the end of the process.
     Closed,
 }
 
+/// What the parent says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Word {
+    /// The container is started.
+    Start = b'S',
+    /// What was asked for is done.
+    Go = b'G',
+}
+
 const READY: u8 = b'R';
 const FORKED: u8 = b'F';
 const FAILED: u8 = b'E';
+const HOOKS: u8 = b'H';
+const LISTENER: u8 = b'L';
 const PLACE: u8 = b'P';
-const START: u8 = b'S';
 
 pub(crate) fn pair() -> Result<(Channel, Channel)> {
     let (a, b) = socketpair(
@@ -68,6 +83,19 @@ impl Channel {
         Ok(())
     }
 
+    pub(crate) fn send_hooks(&self) -> Result<()> {
+        send_with_fds(&self.0, &[HOOKS], &[])?;
+        Ok(())
+    }
+
+    /// Tells the number of the listener. write(2), as a filter of system calls is in force.
+    pub(crate) fn send_listener(&self, number: i32) -> Result<()> {
+        let mut bytes = vec![LISTENER];
+        bytes.extend(number.to_ne_bytes());
+        rustix::io::write(&self.0, &bytes).map_err(Error::at("tell of", "seccomp listener"))?;
+        Ok(())
+    }
+
     /// Tells of `error` as well as it can: there is nobody else to tell.
     pub(crate) fn send_failure(&self, error: &Error) {
         let mut bytes = vec![FAILED];
@@ -98,6 +126,11 @@ impl Channel {
                     _ => return Err(garbled()),
                 }
             }
+            Some((&HOOKS, _)) => News::Hooks,
+            Some((&LISTENER, number)) => {
+                let number = number.try_into().map_err(|_| garbled())?;
+                News::Listener(i32::from_ne_bytes(number))
+            }
             Some((&FAILED, text)) => News::Failed(failure(text).ok_or_else(garbled)?),
             Some(_) => return Err(garbled()),
         })
@@ -119,16 +152,17 @@ impl Channel {
         }
     }
 
-    pub(crate) fn send_start(&self) -> Result<()> {
-        send_with_fds(&self.0, &[START], &[])?;
+    pub(crate) fn say(&self, word: Word) -> Result<()> {
+        send_with_fds(&self.0, &[word as u8], &[])?;
         Ok(())
     }
 
-    /// Waits for the start. An end of the parent is an error: nobody is there to be a parent of.
-    pub(crate) fn receive_start(&self) -> Result<()> {
+    /// Waits for `word`. An end of the parent is an error: nobody is there to be a parent of. read(2), as a filter of system calls may be in force.
+    pub(crate) fn wait_for(&self, word: Word) -> Result<()> {
         let mut buffer = [0];
-        recv_with_fds(&self.0, &mut buffer)?;
-        if buffer == [START] {
+        rustix::io::retry_on_intr(|| rustix::io::read(&self.0, &mut buffer))
+            .map_err(Error::at("wait for", "the runtime"))?;
+        if buffer == [word as u8] {
             Ok(())
         } else {
             Err(abandoned())

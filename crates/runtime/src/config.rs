@@ -6,9 +6,11 @@ use kernel::Pid;
 use kernel::cgroup::{Cgroup, Layout};
 use kernel::namespace::Kind;
 use kernel::process::PidFd;
-use spec::runtime::{NamespaceKind, Process, Seccomp, Spec};
+use spec::runtime::{
+    MemoryPolicy, NamespaceKind, Personality, Process, Seccomp, Spec, State, Status, VERSION,
+};
 
-use crate::channel::{Channel, News};
+use crate::channel::{Channel, News, Word};
 use crate::error::{Error, Kind as ErrorKind, Result};
 pub use crate::mount::Root;
 
@@ -35,6 +37,8 @@ pub struct Config<'a> {
     pub preserve_fds: u32,
     /// How its root becomes its root.
     pub entry: Entry,
+    /// What hooks and listeners are told.
+    pub about: About<'a>,
 }
 
 /// How a container's root takes the place of the host's.
@@ -44,6 +48,29 @@ pub enum Entry {
     Pivot,
     /// chroot(2), for a host that runs from an initramfs, where pivot_root(2) is impossible. Weaker: for who can break out of chroot.
     Chroot,
+}
+
+/// A container as others know it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct About<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The directory with its configuration.
+    pub bundle: &'a str,
+}
+
+impl About<'_> {
+    /// What hooks are told.
+    pub(crate) fn state(self, spec: &Spec, status: Status, pid: i32) -> State {
+        State {
+            oci_version: VERSION.to_owned(),
+            id: self.id.to_owned(),
+            status,
+            pid,
+            bundle: self.bundle.to_owned(),
+            annotations: spec.annotations.clone(),
+        }
+    }
 }
 
 /// Standard input, output and error of a program.
@@ -125,13 +152,13 @@ impl Created {
                 "that its maker doesn't start",
             ));
         };
-        channel.send_start()?;
+        channel.say(Word::Start)?;
         match channel.receive_news()? {
             News::Failed(error) => {
                 self.pidfd.wait()?;
                 Err(error)
             }
-            News::Closed | News::Ready(_) | News::Forked(..) => Ok(()),
+            _ => Ok(()),
         }
     }
 }
@@ -147,6 +174,12 @@ pub struct Running<'a> {
     pub seccomp: Option<&'a Seccomp>,
     /// Its cgroup.
     pub cgroup: &'a Cgroup,
+    /// Its execution domain.
+    pub personality: Option<&'a Personality>,
+    /// Where its memory comes from.
+    pub memory_policy: Option<&'a MemoryPolicy>,
+    /// What a listener for its system calls is told; needed only if its filter has one.
+    pub state: Option<&'a State>,
 }
 
 /// The namespaces of a container that an exec enters.

@@ -8,10 +8,13 @@ use kernel::namespace::{self, Kind};
 use kernel::process::{self, PidFd};
 use kernel::signal::SIGKILL;
 use rustix::io::Errno;
+use spec::runtime::{State, Status};
 
-use crate::channel::{self, Channel, News};
+use crate::channel::{self, Channel, News, Word};
 use crate::config::{Config, Created, Gate};
 use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::filter::Confinement;
+use crate::hook::{Turn, run_each, run_hooks};
 use crate::init;
 use crate::place;
 use crate::plan::Plan;
@@ -31,8 +34,12 @@ pub fn create(config: &Config<'_>) -> Result<Created> {
     match born(config, &plan, &mut making) {
         Ok(created) => Ok(created),
         Err(error) => {
-            // The first error is what counts; a cgroup that stays is found by its name.
+            // The first error is what counts; a cgroup that stays is found by its name, and hooks that undo nothing are heard of by nobody.
             drop(making.undo());
+            if let Some(hooks) = &config.spec.hooks {
+                let state = config.about.state(config.spec, Status::Stopped, 0);
+                drop(run_each(hooks, Turn::Poststop, &state));
+            }
             Err(error)
         }
     }
@@ -59,7 +66,7 @@ fn born(config: &Config<'_>, plan: &Plan, making: &mut place::Making<'_>) -> Res
     }
     failpoint::failpoint!("runtime.create.after_clone");
     let first = First { pid, pidfd };
-    match raise(making, &ours) {
+    match raise(config, plan, making, &first, &ours) {
         Ok((console, cgroup)) => Ok(Created {
             pid: first.pid,
             start_time: process::start_time(first.pid)?,
@@ -84,6 +91,31 @@ struct First {
 }
 
 impl First {
+    fn state(&self, config: &Config<'_>) -> State {
+        let pid = self.pid.as_raw_nonzero().get();
+        config.about.state(config.spec, Status::Creating, pid)
+    }
+
+    /// The hooks that run in the caller's namespaces.
+    fn run_outside(&self, config: &Config<'_>) -> Result<()> {
+        let Some(hooks) = &config.spec.hooks else {
+            return Ok(());
+        };
+        let state = self.state(config);
+        run_hooks(hooks, Turn::Prestart, &state)?;
+        run_hooks(hooks, Turn::CreateRuntime, &state)
+    }
+
+    /// Gives the listener for its system calls their descriptor.
+    fn introduce(&self, config: &Config<'_>, plan: &Plan, number: i32) -> Result<()> {
+        let filter = plan.program.identity.filter();
+        let Some(listener) = filter.and_then(Confinement::listener) else {
+            return Ok(());
+        };
+        let pid = self.pid.as_raw_nonzero().get();
+        listener.tell(&self.pidfd, number, pid, &self.state(config))
+    }
+
     /// Ends and reaps it: it may still be where it waits for us.
     fn end(&self) {
         drop(self.pidfd.signal(SIGKILL));
@@ -92,7 +124,13 @@ impl First {
 }
 
 /// Gives the first process what it needs from outside, and waits until it has made everything.
-fn raise(making: &mut place::Making<'_>, channel: &Channel) -> Result<(Option<OwnedFd>, Cgroup)> {
+fn raise(
+    config: &Config<'_>,
+    plan: &Plan,
+    making: &mut place::Making<'_>,
+    first: &First,
+    channel: &Channel,
+) -> Result<(Option<OwnedFd>, Cgroup)> {
     // Meanwhile the child makes mounts.
     let cgroup = match making.finish(channel) {
         Ok(cgroup) => cgroup,
@@ -106,15 +144,32 @@ fn raise(making: &mut place::Making<'_>, channel: &Channel) -> Result<(Option<Ow
         Err(error) => return Err(error),
     };
     failpoint::failpoint!("runtime.create.after_group");
-    match channel.receive_news()? {
-        News::Ready(console) => Ok((console, cgroup)),
-        News::Failed(error) => Err(error),
-        News::Closed | News::Forked(..) => Err(Error::new(
-            ErrorKind::NotRunning,
-            "make container:",
-            "its first process ended early",
-        )),
+    let console = loop {
+        match channel.receive_news()? {
+            News::Ready(console) => break console,
+            News::Hooks => {
+                first.run_outside(config)?;
+                channel.say(Word::Go)?;
+            }
+            News::Listener(number) => {
+                first.introduce(config, plan, number)?;
+                channel.say(Word::Go)?;
+            }
+            News::Failed(error) => return Err(error),
+            News::Closed | News::Forked(..) => {
+                return Err(Error::new(
+                    ErrorKind::NotRunning,
+                    "make container:",
+                    "its first process ended early",
+                ));
+            }
+        }
+    };
+    // It waits: nothing that it becomes can be without this.
+    if plan.program.tuning.is_given() {
+        plan.program.tuning.give(first.pid)?;
     }
+    Ok((console, cgroup))
 }
 
 /// The pid namespace that the caller's next child begins in, for a moment.

@@ -21,6 +21,8 @@ pub enum Kind {
     UnknownUser,
     /// The container's first process has ended.
     NotRunning,
+    /// A hook failed.
+    Hook,
     /// The kernel refused.
     Kernel,
 }

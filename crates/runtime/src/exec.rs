@@ -7,19 +7,23 @@
 use std::convert::Infallible;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 
+use kernel::Pid;
 use kernel::namespace;
 use kernel::process::{self, PidFd, clone3, close_all_except, exit_now};
 use kernel::root::RootDir;
+use kernel::scheduling::Affinity;
 use kernel::signal::SIGKILL;
 use rustix::io::Errno;
 
-use crate::channel::{self, Channel, News};
+use crate::channel::{self, Channel, News, Word};
 use crate::config::{ExecConfig, Executed, Keyring, Running, Stdio};
 use crate::console::{self, Console};
 use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::filter::Confinement;
 use crate::launch;
 use crate::place::Place;
 use crate::plan::Program;
+use crate::tuning::Shared;
 
 /// Runs a program in a container, and returns when it does.
 ///
@@ -28,11 +32,16 @@ use crate::plan::Program;
 /// # Errors
 /// The container has ended, or its program can't be executed; then nothing is left.
 pub fn exec(running: &Running<'_>, config: &ExecConfig<'_>) -> Result<Executed> {
-    let program = Program::new(config.process, running.seccomp)?;
+    let shared = Shared {
+        domain: running.personality,
+        memory_policy: running.memory_policy,
+    };
+    let program = Program::new(config.process, running.seccomp, shared)?;
     let place = Place::of(running.cgroup)?;
     let (ours, theirs) = channel::pair()?;
     process::forbid_tracing()?;
-    let Some((_, child)) = clone3(0, place.directory())? else {
+    let cloned = on_first_processors(&program, || clone3(0, place.directory()))?;
+    let Some((_, child)) = cloned else {
         drop(ours);
         let Err(error) = guide(running, config, &program, &place, &theirs);
         theirs.send_failure(&error);
@@ -40,7 +49,7 @@ pub fn exec(running: &Running<'_>, config: &ExecConfig<'_>) -> Result<Executed> 
     };
     drop(theirs);
     failpoint::failpoint!("runtime.exec.after_clone");
-    let heard = hear(&ours);
+    let heard = hear(running, &program, &ours);
     // It has said all it had to say, and ends by itself; after an error of ours it must.
     if heard.is_err() {
         drop(child.signal(SIGKILL));
@@ -49,7 +58,50 @@ pub fn exec(running: &Running<'_>, config: &ExecConfig<'_>) -> Result<Executed> 
     heard
 }
 
-fn hear(channel: &Channel) -> Result<Executed> {
+/// Runs `clone` on the processors that the new process is to begin on, before it is in the container's cgroup.
+fn on_first_processors(
+    program: &Program,
+    clone: impl FnOnce() -> kernel::Result<Option<(Pid, PidFd)>>,
+) -> Result<Option<(Pid, PidFd)>> {
+    let Some(initial) = &program.tuning.processors().initial else {
+        return Ok(clone()?);
+    };
+    let own = Affinity::current()?;
+    initial.apply()?;
+    let cloned = clone();
+    if !matches!(cloned, Ok(None)) {
+        own.apply()?;
+    }
+    Ok(cloned?)
+}
+
+/// What the caller does when the program's process is there, and waits.
+fn attend(running: &Running<'_>, program: &Program, news: Attend<'_>) -> Result<()> {
+    let Attend {
+        pid,
+        pidfd,
+        listener,
+    } = news;
+    if let Some(number) = listener {
+        let filter = program.identity.filter();
+        let state = running.state.ok_or_else(|| {
+            Error::invalid("tell a seccomp listener of", "a container without state")
+        })?;
+        if let Some(listener) = filter.and_then(Confinement::listener) {
+            listener.tell(pidfd, number, pid.as_raw_nonzero().get(), state)?;
+        }
+        return Ok(());
+    }
+    program.tuning.give(pid)
+}
+
+struct Attend<'a> {
+    pid: Pid,
+    pidfd: &'a PidFd,
+    listener: Option<i32>,
+}
+
+fn hear(running: &Running<'_>, program: &Program, channel: &Channel) -> Result<Executed> {
     let mut console = None;
     let mut executed = None;
     let mut failed = None;
@@ -57,7 +109,40 @@ fn hear(channel: &Channel) -> Result<Executed> {
     loop {
         match channel.receive_news()? {
             News::Ready(master) => console = master,
-            News::Forked(pid, pidfd) => executed = Some((pid, PidFd::from_fd(pidfd))),
+            News::Forked(pid, pidfd) => {
+                let pidfd = PidFd::from_fd(pidfd);
+                if program.tuning.is_given() {
+                    let listener = None;
+                    let attended = attend(
+                        running,
+                        program,
+                        Attend {
+                            pid,
+                            pidfd: &pidfd,
+                            listener,
+                        },
+                    );
+                    answer(channel, attended, &pidfd, &mut failed)?;
+                }
+                executed = Some((pid, pidfd));
+            }
+            News::Listener(number) => {
+                let Some((pid, pidfd)) = &executed else {
+                    return Err(ended());
+                };
+                let listener = Some(number);
+                let attended = attend(
+                    running,
+                    program,
+                    Attend {
+                        pid: *pid,
+                        pidfd,
+                        listener,
+                    },
+                );
+                answer(channel, attended, pidfd, &mut failed)?;
+            }
+            News::Hooks => {}
             News::Failed(error) => failed = failed.or(Some(error)),
             News::Closed => break,
         }
@@ -73,6 +158,23 @@ fn hear(channel: &Channel) -> Result<Executed> {
                 drop(pidfd.wait());
             }
             Err(failed.unwrap_or_else(ended))
+        }
+    }
+}
+
+/// Lets the waiting process go on, or ends it.
+fn answer(
+    channel: &Channel,
+    attended: Result<()>,
+    pidfd: &PidFd,
+    failed: &mut Option<Error>,
+) -> Result<()> {
+    match attended {
+        Ok(()) => channel.say(Word::Go),
+        Err(error) => {
+            pidfd.signal(SIGKILL)?;
+            *failed = Some(error);
+            Ok(())
         }
     }
 }
@@ -106,6 +208,7 @@ fn guide(
     let console = match config.stdio {
         Stdio::Terminal { rows, columns } => {
             let root = RootDir::open("/")?;
+            let (rows, columns) = program.size(rows, columns);
             Some(Console::open(&root, rows, columns)?)
         }
         Stdio::Pipes { .. } | Stdio::Inherited => {
@@ -122,7 +225,10 @@ fn guide(
     kept.extend(console.iter().flat_map(Console::fds));
     close_all_except(&kept)?;
     // The container's own keyring isn't to be had from outside; a new one at least isn't the caller's.
-    let path = launch::prepare(program, Keyring::Own)?;
+    if let Some(last) = &program.tuning.processors().last {
+        last.apply()?;
+    }
+    let mut ready = launch::prepare(program, Keyring::Own)?;
     match clone3(process::SIBLING, None).map_err(|e| match e.errno() {
         // The container's first process has ended: nobody is born in its pid namespace any more.
         Errno::NOMEM => ended(),
@@ -138,7 +244,12 @@ fn guide(
                 console.become_stdio()?;
             }
             launch::die_with_caller(config.bond, channel)?;
-            launch::execute(program, &path, config.preserve_fds)
+            if program.tuning.is_given() {
+                channel.wait_for(Word::Go)?;
+            }
+            ready.label(program)?;
+            let confined = launch::be_listened_to(program, channel)?;
+            launch::execute(program, &ready, confined, config.preserve_fds)
         }
     }
 }

@@ -1,15 +1,19 @@
 //! The filter of system calls: from the specification's words to the kernel's.
 
+use std::os::fd::OwnedFd;
+
 use kernel::seccomp::{self, Filter, LoadFlags, Profile, Rule};
 use spec::runtime::{Action, Arch, Arg, Operator, Seccomp, Syscall};
 
 use crate::error::{Error, Result};
+use crate::listener::Listener;
 
 /// A compiled filter and how it is loaded.
 #[derive(Debug, Clone)]
 pub(crate) struct Confinement {
     filter: Filter,
     flags: LoadFlags,
+    listener: Option<Listener>,
 }
 
 impl Confinement {
@@ -18,16 +22,15 @@ impl Confinement {
         for name in &spec.flags {
             let flag = LoadFlags::parse(name)
                 .ok_or_else(|| Error::unsupported("load filter of system calls with", name))?;
-            // A process has one thread when it is loaded.
-            if flag != LoadFlags::TSYNC {
+            // A process has one thread when it is loaded. Without a listener nothing is received.
+            let without = spec.syscalls.iter().all(|r| r.action != Action::Notify);
+            if flag != LoadFlags::TSYNC && !(without && flag == LoadFlags::WAIT_KILLABLE_RECV) {
                 flags = flags.with(flag);
             }
         }
-        if !spec.listener_path.is_empty() {
-            return Err(Error::unsupported(
-                "notify of system calls",
-                &spec.listener_path,
-            ));
+        let listener = Listener::of(spec)?;
+        if listener.is_some() {
+            flags = flags.with(LoadFlags::NEW_LISTENER);
         }
         let profile = Profile {
             default: action(spec.default_action, spec.default_errno_ret)?,
@@ -37,12 +40,17 @@ impl Confinement {
         Ok(Self {
             filter: profile.compile()?,
             flags,
+            listener,
         })
     }
 
-    pub(crate) fn load(&self) -> Result<()> {
-        self.filter.load(self.flags)?;
-        Ok(())
+    /// Loads it; gives the descriptor of those system calls that a listener decides about.
+    pub(crate) fn load(&self) -> Result<Option<OwnedFd>> {
+        Ok(self.filter.load(self.flags)?)
+    }
+
+    pub(crate) fn listener(&self) -> Option<&Listener> {
+        self.listener.as_ref()
     }
 }
 
@@ -87,7 +95,7 @@ fn action(action: Action, number: Option<u32>) -> Result<seccomp::Action> {
         Action::Trace => seccomp::Action::Trace(number),
         Action::Allow => seccomp::Action::Allow,
         Action::Log => seccomp::Action::Log,
-        Action::Notify => return Err(Error::unsupported("notify of", "system calls")),
+        Action::Notify => seccomp::Action::Notify,
     })
 }
 

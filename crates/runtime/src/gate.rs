@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 
-use crate::channel::{self, Channel};
+use crate::channel::{self, Channel, Word};
 use crate::config::Gate;
 use crate::error::{Error, Kind, Result};
 
@@ -43,7 +43,7 @@ impl Starter {
 /// Waits until somebody wants the container started.
 pub(crate) fn wait(gate: &Gate, starter: &mut Starter) -> Result<()> {
     let socket = match gate {
-        Gate::Held => return starter.channel().receive_start(),
+        Gate::Held => return starter.channel().wait_for(Word::Start),
         Gate::Socket(socket) => socket,
     };
     let client = loop {

@@ -1,7 +1,7 @@
 //! Who a program is and what it may do: ids, capabilities, limits, labels, filter. One way for all programs of a container
 //! (R16): every second path that peers had was once the one without enforcement.
 
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 
 use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, openat};
 use rustix::io::Errno;
@@ -11,7 +11,7 @@ use spec::runtime::{Capabilities, Process, Seccomp};
 
 use crate::error::{Error, Result};
 use crate::filter::Confinement;
-use crate::sysctl;
+use crate::label::Labels;
 
 /// The identity of a program.
 #[derive(Debug)]
@@ -46,17 +46,6 @@ struct Limit {
 
 impl Identity {
     pub(crate) fn new(process: &Process, seccomp: Option<&Seccomp>) -> Result<Self> {
-        let asked = [
-            (process.scheduler.is_some(), "process.scheduler"),
-            (process.io_priority.is_some(), "process.ioPriority"),
-            (
-                process.exec_cpu_affinity.is_some(),
-                "process.execCPUAffinity",
-            ),
-        ];
-        if let Some((_, what)) = asked.iter().find(|(asked, _)| *asked) {
-            return Err(Error::unsupported("apply", *what));
-        }
         let user = &process.user;
         Ok(Self {
             uid: checked(user.uid)?,
@@ -99,9 +88,12 @@ impl Identity {
         }
     }
 
-    /// Takes on everything but the filter. Until [`Identity::confine`], CAP_SYS_ADMIN is kept where loading it needs that.
+    pub(crate) fn filter(&self) -> Option<&Confinement> {
+        self.filter.as_ref()
+    }
+
+    /// Takes on everything but the labels and the filter. Until [`Identity::confine`], CAP_SYS_ADMIN is kept where loading it needs that.
     pub(crate) fn assume(&self) -> Result<()> {
-        self.label()?;
         for &(resource, limit) in &self.limits {
             apply_limit(resource, limit)?;
         }
@@ -138,49 +130,28 @@ impl Identity {
         Ok(())
     }
 
-    /// Loads the filter, and lets go of what that needed.
-    pub(crate) fn confine(&self) -> Result<()> {
+    /// Loads the filter, and lets go of what that needed. Gives the filter's listener.
+    pub(crate) fn confine(&self) -> Result<Option<OwnedFd>> {
         let Some(filter) = &self.filter else {
-            return Ok(());
+            return Ok(None);
         };
         let held = thread::capabilities(None)
             .map_err(Error::at("read", "capabilities"))?
             .permitted
             .bits();
         let sets = self.sets.within(held);
-        filter.load()?;
-        if self.no_new_privileges {
-            Ok(())
-        } else {
-            sets.apply()
+        let listener = filter.load()?;
+        if !self.no_new_privileges {
+            sets.apply()?;
         }
+        Ok(listener)
     }
 
-    /// Has the program begin with its label. A label that can't be had is an error (CVE-2025-65105): the module is not active,
-    /// or doesn't know it.
-    fn label(&self) -> Result<()> {
-        if self.apparmor.is_empty() && self.selinux.is_empty() {
-            return Ok(());
+    pub(crate) fn labels(&self) -> Labels<'_> {
+        Labels {
+            apparmor: &self.apparmor,
+            selinux: &self.selinux,
         }
-        let proc = kernel::mount::FsContext::new("proc")?
-            .create()?
-            .mount(kernel::mount::Attr::empty())?;
-        let set = |path: &str, value: &str| sysctl::write(proc.as_fd(), path, value.as_bytes());
-        if !self.apparmor.is_empty() {
-            let value = format!("exec {}", self.apparmor);
-            let me = rustix::process::getpid().as_raw_nonzero();
-            let set = match set(&format!("{me}/attr/apparmor/exec"), &value) {
-                Err(Errno::NOENT) => set(&format!("{me}/attr/exec"), &value),
-                other => other,
-            };
-            set.map_err(Error::at("apply AppArmor profile", &self.apparmor))?;
-        }
-        if !self.selinux.is_empty() {
-            let me = rustix::process::getpid().as_raw_nonzero();
-            set(&format!("{me}/attr/exec"), &self.selinux)
-                .map_err(Error::at("apply SELinux label", &self.selinux))?;
-        }
-        Ok(())
     }
 }
 

@@ -2,17 +2,20 @@
 //! it.
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use kernel::mount::{Attr, FsContext};
 use kernel::namespace::{self, Kind};
 use kernel::process::{close_all_except, exit_now};
+use spec::runtime::Status;
 
-use crate::channel::Channel;
-use crate::config::{Config, Gate, Stdio};
+use crate::channel::{Channel, Word};
+use crate::config::{Config, Entry, Gate, Stdio};
 use crate::console::{self, Console};
 use crate::error::{Error, Result};
 use crate::gate::{self, Starter};
+use crate::hook::{Turn, run_hooks};
 use crate::mount::{self, Dev, Masks, Root};
 use crate::place::Place;
 use crate::plan::Plan;
@@ -55,13 +58,27 @@ fn run(
         }
         None => console::adopt(&config.stdio, uid)?,
     }
-    let program = launch::prepare(&plan.program, config.keyring)?;
+    let mut ready = launch::prepare(&plan.program, config.keyring)?;
+    ready.label(&plan.program)?;
     launch::die_with_caller(config.bond, starter.channel())?;
+    let confined = launch::be_listened_to(&plan.program, starter.channel())?;
     let master = console.as_ref().map(|c| c.master.as_fd());
     starter.channel().send_ready(master)?;
     drop(console);
     gate::wait(&config.gate, starter)?;
-    launch::execute(&plan.program, &program, config.preserve_fds)
+    if plan.hooks.start {
+        run_own(config, Turn::StartContainer, Status::Created)?;
+    }
+    launch::execute(&plan.program, &ready, confined, config.preserve_fds)
+}
+
+/// Runs hooks in the container, which are told this process's number as it is there.
+fn run_own(config: &Config<'_>, turn: Turn, status: Status) -> Result<()> {
+    let Some(hooks) = &config.spec.hooks else {
+        return Ok(());
+    };
+    let me = rustix::process::getpid().as_raw_nonzero().get();
+    run_hooks(hooks, turn, &config.about.state(config.spec, status, me))
 }
 
 /// Leaves behind what is the caller's: signals, file mode, descriptors. Nothing of the host's stays open in the
@@ -95,7 +112,10 @@ fn build(
         kernel::netlink::loopback_up()?;
     }
     plan.root.isolate()?;
-    let root = plan.root.attach(&config.root)?;
+    let root = plan.root.attach(
+        &config.root,
+        plan.hooks.create && config.entry == Entry::Pivot,
+    )?;
     let mut entered = false;
     let mut enter = || -> Result<()> {
         if !std::mem::replace(&mut entered, true) {
@@ -104,7 +124,7 @@ fn build(
                 namespace::unshare(&plan.namespaces.later)?;
             }
             if plan.namespaces.later.contains(&Kind::Time) {
-                enter_own_time()?;
+                enter_own_time(&plan.clocks)?;
             }
         }
         Ok(())
@@ -119,7 +139,10 @@ fn build(
         device::apply(&root, &plan.nodes)?;
     }
     let console = match config.stdio {
-        Stdio::Terminal { rows, columns } => Some(Console::open(&root, rows, columns)?),
+        Stdio::Terminal { rows, columns } => {
+            let (rows, columns) = plan.program.size(rows, columns);
+            Some(Console::open(&root, rows, columns)?)
+        }
         Stdio::Pipes { .. } | Stdio::Inherited => None,
     };
     if let (Some(console), Dev::Filled) = (&console, plan.mounts.dev) {
@@ -136,13 +159,29 @@ fn build(
         Masks::new()?.apply(&root, &plan.masked)?;
     }
     made.seal()?;
+    if plan.hooks.outside {
+        channel.send_hooks()?;
+        channel.wait_for(Word::Go)?;
+    }
+    if plan.hooks.create {
+        run_own(config, Turn::CreateContainer, Status::Creating)?;
+    }
     plan.root.enter(root, config.entry)?;
     Ok(console)
 }
 
 /// A new time namespace is only the children's before Linux 6.3, where exec enters it too; an exec would join the host's.
-fn enter_own_time() -> Result<()> {
+fn enter_own_time(clocks: &str) -> Result<()> {
     const NEW: &str = "/proc/self/ns/time_for_children";
+    const OFFSETS: &str = "/proc/self/timens_offsets";
+    if !clocks.is_empty() {
+        let mut file = std::fs::File::options()
+            .write(true)
+            .open(OFFSETS)
+            .map_err(|e| Error::io("open", OFFSETS, e))?;
+        file.write_all(clocks.as_bytes())
+            .map_err(|e| Error::io("move", "clocks", e))?;
+    }
     let own = std::fs::File::open(NEW).map_err(|e| Error::io("open", NEW, e))?;
     namespace::setns_one(&own, Kind::Time)?;
     Ok(())

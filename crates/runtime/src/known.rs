@@ -4,7 +4,8 @@
 
 use spec::runtime::{Action, NamespaceKind};
 
-use crate::mount;
+use crate::hook::Turn;
+use crate::{mount, tuning};
 
 /// What a configuration may ask.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub struct Known {
 pub fn known() -> Known {
     use NamespaceKind::{Cgroup, Ipc, Mount, Network, Pid, Time, Uts};
     Known {
-        hooks: Vec::new(),
+        hooks: Turn::ALL.map(Turn::name).to_vec(),
         mount_options: mount::known_options(),
         namespaces: vec![Cgroup, Ipc, Mount, Network, Pid, Time, Uts],
         actions: vec![
@@ -50,6 +51,7 @@ pub fn known() -> Known {
             Action::KillProcess,
             Action::KillThread,
             Action::Log,
+            Action::Notify,
             Action::Trace,
             Action::Trap,
         ],
@@ -57,13 +59,14 @@ pub fn known() -> Known {
             "SECCOMP_FILTER_FLAG_LOG",
             "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
             "SECCOMP_FILTER_FLAG_TSYNC",
+            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
         ],
         id_mapped_mounts: false,
         systemd: false,
-        rdma: false,
+        rdma: true,
         intel_rdt: false,
         net_devices: false,
-        memory_policy_modes: Vec::new(),
-        memory_policy_flags: Vec::new(),
+        memory_policy_modes: tuning::memory_modes(),
+        memory_policy_flags: tuning::memory_flags(),
     }
 }

@@ -2,21 +2,29 @@
 
 use std::convert::Infallible;
 use std::ffi::CString;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use kernel::process::{close_on_exec_from, execute as become_program, set_parent_death_signal};
 use kernel::signal::SIGKILL;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Word};
 use crate::config::{Bond, Keyring};
 use crate::error::{Error, Kind, Result};
 use crate::plan::Program;
 use crate::program::{look_up, refusal};
 
+/// A program that can begin.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    path: CString,
+    /// What labels are written through.
+    proc: Option<OwnedFd>,
+}
+
 /// Goes to the program's directory, takes on its identity, and finds it.
-pub(crate) fn prepare(program: &Program, keyring: Keyring) -> Result<CString> {
+pub(crate) fn prepare(program: &Program, keyring: Keyring) -> Result<Ready> {
     // Root may pass where the user can't, and the user where root can't (a network file system): one is enough.
     let arrived = match enter_directory(&program.cwd) {
         Err(Errno::ACCESS) => false,
@@ -25,22 +33,68 @@ pub(crate) fn prepare(program: &Program, keyring: Keyring) -> Result<CString> {
     if keyring == Keyring::Own {
         new_keyring()?;
     }
+    let proc = program.identity.labels().proc()?;
+    program.tuning.assume()?;
     program.identity.assume()?;
     if !arrived {
         enter_directory(&program.cwd).map_err(|e| lost(&program.cwd, e))?;
     }
     rustix::process::umask(Mode::from_raw_mode(program.umask));
-    look_up(&program.name, &program.texts)
+    Ok(Ready {
+        path: look_up(&program.name, &program.texts)?,
+        proc,
+    })
+}
+
+impl Ready {
+    /// Has the program begin with its labels. In the process that becomes it: a label is one's own.
+    pub(crate) fn label(&mut self, program: &Program) -> Result<()> {
+        match self.proc.take() {
+            Some(proc) => program.identity.labels().apply(proc.as_fd()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Where a listener decides about system calls: loads the filter, and waits until it has what it needs. That is before the start, as the one who
+/// starts may be another than the one who knows the listener.
+pub(crate) fn be_listened_to(program: &Program, channel: &Channel) -> Result<Confined> {
+    if program
+        .identity
+        .filter()
+        .is_none_or(|f| f.listener().is_none())
+    {
+        return Ok(Confined::Not);
+    }
+    if let Some(listener) = program.identity.confine()? {
+        channel.send_listener(listener.as_raw_fd())?;
+        channel.wait_for(Word::Go)?;
+    }
+    Ok(Confined::Already)
+}
+
+/// Whether the filter of system calls is in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confined {
+    /// Not yet.
+    Not,
+    /// It is.
+    Already,
 }
 
 /// Becomes the program. Between the filter of system calls and execve(2) is as little as can be.
-pub(crate) fn execute(program: &Program, path: &CString, preserved: u32) -> Result<Infallible> {
+pub(crate) fn execute(
+    program: &Program,
+    ready: &Ready,
+    confined: Confined,
+    preserved: u32,
+) -> Result<Infallible> {
     close_on_exec_from(3 + preserved)?;
-    program.identity.confine()?;
-    Err(refusal(
-        path,
-        become_program(path, &program.args, &program.env),
-    ))
+    if confined == Confined::Not {
+        program.identity.confine()?;
+    }
+    let error = become_program(&ready.path, &program.args, &program.env);
+    Err(refusal(&ready.path, error))
 }
 
 /// Has this process killed when the caller ends, and makes sure that it hasn't yet. After the last change of

@@ -17,27 +17,32 @@ mod error;
 mod exec;
 mod filter;
 mod gate;
+mod hook;
 mod identity;
 mod init;
 mod known;
+mod label;
 mod launch;
 mod limits;
+mod listener;
 mod mount;
 mod place;
 mod plan;
 mod program;
 mod sysctl;
+mod tuning;
 mod update;
 mod user;
 
 pub use config::{
-    Bond, Config, Created, Entry, ExecConfig, Executed, Gate, Keyring, Namespaces, Root, Running,
-    Stdio,
+    About, Bond, Config, Created, Entry, ExecConfig, Executed, Gate, Keyring, Namespaces, Root,
+    Running, Stdio,
 };
 pub use create::create;
 pub use error::{Error, Kind, Result};
 pub use exec::exec;
 pub use gate::release;
+pub use hook::{Turn, run_each, run_hooks};
 pub use known::{Known, known};
 pub use update::update;
 pub use user::{User, resolve_user};

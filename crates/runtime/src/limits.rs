@@ -1,6 +1,8 @@
 //! Limits: from the specification's words to the kernel's.
 
-use kernel::cgroup::{self, Access, DeviceRule, HugePageLimit, Permit, Throttle};
+use kernel::cgroup::{
+    self, Access, DeviceRule, HugePageLimit, InterfacePriority, Permit, RdmaLimit, Throttle,
+};
 use spec::runtime::{self, DeviceKind, Resources, ThrottleDevice};
 
 use crate::error::{Error, Result};
@@ -9,16 +11,14 @@ use crate::error::{Error, Result};
 pub(crate) fn resources(spec: Option<&Resources>) -> Result<cgroup::Resources> {
     let nothing = Resources::default();
     let spec = spec.unwrap_or(&nothing);
-    if spec
-        .network
-        .as_ref()
-        .is_some_and(|n| n.class_id.is_some() || !n.priorities.is_empty())
-    {
-        return Err(Error::unsupported("limit", "network classes"));
-    }
-    if !spec.rdma.is_empty() {
-        return Err(Error::unsupported("limit", "rdma"));
-    }
+    Ok(cgroup::Resources {
+        devices: devices(&spec.devices)?,
+        ..changes(spec)?
+    })
+}
+
+/// The limits of `spec` alone: rules about devices only if it has some.
+pub(crate) fn changes(spec: &Resources) -> Result<cgroup::Resources> {
     let mut limits = cgroup::Resources {
         pids_limit: spec.pids.as_ref().map(|p| p.limit),
         huge_pages: spec.hugepage_limits.iter().map(huge_pages).collect(),
@@ -27,15 +27,25 @@ pub(crate) fn resources(spec: Option<&Resources>) -> Result<cgroup::Resources> {
             .iter()
             .map(|(k, v)| (k.clone(), v.clone()))
             .collect(),
-        devices: devices(&spec.devices)?,
+        devices: if spec.devices.is_empty() {
+            Vec::new()
+        } else {
+            devices(&spec.devices)?
+        },
+        rdma: spec.rdma.iter().map(rdma).collect(),
         ..cgroup::Resources::default()
     };
+    if let Some(network) = &spec.network {
+        limits.net_class = network.class_id;
+        limits.net_priorities = network.priorities.iter().map(priority).collect();
+    }
     if let Some(memory) = &spec.memory {
         limits.memory_limit = memory.limit;
         limits.memory_swap = memory.swap;
         limits.memory_reservation = memory.reservation;
         limits.memory_swappiness = memory.swappiness;
         limits.disable_oom_killer = memory.disable_oom_killer;
+        limits.memory_kernel_tcp = memory.kernel_tcp;
     }
     if let Some(cpu) = &spec.cpu {
         limits.cpu_shares = cpu.shares;
@@ -50,22 +60,36 @@ pub(crate) fn resources(spec: Option<&Resources>) -> Result<cgroup::Resources> {
     }
     if let Some(io) = &spec.block_io {
         limits.io_weight = io.weight;
+        limits.io_leaf_weight = io.leaf_weight;
         limits.io_read_bps = throttles(&io.throttle_read_bps_device)?;
         limits.io_write_bps = throttles(&io.throttle_write_bps_device)?;
         limits.io_read_iops = throttles(&io.throttle_read_iops_device)?;
         limits.io_write_iops = throttles(&io.throttle_write_iops_device)?;
         for device in &io.weight_device {
-            if let Some(weight) = device.weight {
-                let (major, minor) = (number(device.major)?, number(device.minor)?);
-                limits.io_weight_device.push(cgroup::WeightDevice {
-                    major,
-                    minor,
-                    weight,
-                });
-            }
+            limits.io_weight_device.push(cgroup::WeightDevice {
+                major: number(device.major)?,
+                minor: number(device.minor)?,
+                weight: device.weight,
+                leaf_weight: device.leaf_weight,
+            });
         }
     }
     Ok(limits)
+}
+
+fn rdma((device, limit): (&String, &runtime::Rdma)) -> RdmaLimit {
+    RdmaLimit {
+        device: device.clone(),
+        handles: limit.hca_handles,
+        objects: limit.hca_objects,
+    }
+}
+
+fn priority(priority: &runtime::InterfacePriority) -> InterfacePriority {
+    InterfacePriority {
+        interface: priority.name.clone(),
+        priority: priority.priority,
+    }
 }
 
 fn huge_pages(limit: &runtime::HugepageLimit) -> HugePageLimit {

@@ -5,14 +5,16 @@ use std::os::fd::OwnedFd;
 
 use kernel::namespace::Kind;
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use spec::runtime::{Linux, NamespaceKind, Process, Spec};
+use spec::runtime::{Linux, NamespaceKind, Process, Seccomp, Spec};
 
 use crate::device::{self, Node};
 use crate::error::{Error, Result};
+use crate::hook;
 use crate::identity::Identity;
 use crate::mount::{self, RootPlan};
 use crate::program;
 use crate::sysctl::{self, Setting};
+use crate::tuning::{Shared, Tuning};
 
 /// A container to be made.
 #[derive(Debug)]
@@ -23,11 +25,39 @@ pub(crate) struct Plan {
     pub(crate) nodes: Vec<Node>,
     pub(crate) label: String,
     pub(crate) sysctls: Vec<Setting>,
+    /// The lines of `timens_offsets`.
+    pub(crate) clocks: String,
     pub(crate) masked: Vec<String>,
     pub(crate) readonly: Vec<String>,
     pub(crate) hostname: String,
     pub(crate) domainname: String,
     pub(crate) program: Program,
+    pub(crate) hooks: Turns,
+}
+
+/// Which turns of a container's life have hooks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Turns {
+    /// `prestart`, `createRuntime`: run by the maker.
+    pub(crate) outside: bool,
+    /// `createContainer`.
+    pub(crate) create: bool,
+    /// `startContainer`.
+    pub(crate) start: bool,
+}
+
+impl Turns {
+    fn of(spec: &Spec) -> Result<Self> {
+        let Some(hooks) = &spec.hooks else {
+            return Ok(Self::default());
+        };
+        hook::check(hooks)?;
+        Ok(Self {
+            outside: !(hooks.prestart.is_empty() && hooks.create_runtime.is_empty()),
+            create: !hooks.create_container.is_empty(),
+            start: !hooks.start_container.is_empty(),
+        })
+    }
 }
 
 /// A program to be run, in a new container or in one that runs.
@@ -39,7 +69,9 @@ pub(crate) struct Program {
     pub(crate) texts: Vec<String>,
     pub(crate) cwd: String,
     pub(crate) umask: u32,
+    size: (u16, u16),
     pub(crate) identity: Identity,
+    pub(crate) tuning: Tuning,
 }
 
 /// Namespaces to make, and to join.
@@ -63,7 +95,7 @@ impl Plan {
             .process
             .as_ref()
             .ok_or_else(|| Error::invalid("read", "process: there is none"))?;
-        refuse_unsupported(spec, linux)?;
+        refuse_unsupported(linux)?;
         let namespaces = Namespaces::new(linux)?;
         for (name, text) in [
             ("hostname", &spec.hostname),
@@ -73,18 +105,24 @@ impl Plan {
                 return Err(Error::invalid("set without a UTS namespace:", name));
             }
         }
+        let shared = Shared {
+            domain: linux.personality.as_ref(),
+            memory_policy: linux.memory_policy.as_ref(),
+        };
         let mounts = mount::plan(spec)?;
         Ok(Self {
             root: RootPlan::new(spec, &mounts)?,
             nodes: device::plan(spec)?,
             mounts,
             label: linux.mount_label.clone(),
+            clocks: clocks(linux, &namespaces)?,
             sysctls: sysctl::plan(&linux.sysctl, spec)?,
             masked: linux.masked_paths.clone(),
             readonly: linux.readonly_paths.clone(),
             hostname: spec.hostname.clone(),
             domainname: spec.domainname.clone(),
-            program: Program::new(process, linux.seccomp.as_ref())?,
+            program: Program::new(process, linux.seccomp.as_ref(), shared)?,
+            hooks: Turns::of(spec)?,
             namespaces,
         })
     }
@@ -92,7 +130,11 @@ impl Plan {
 
 impl Program {
     /// The same for a container's first process and for every other in it (R16).
-    pub(crate) fn new(process: &Process, seccomp: Option<&spec::runtime::Seccomp>) -> Result<Self> {
+    pub(crate) fn new(
+        process: &Process,
+        seccomp: Option<&Seccomp>,
+        shared: Shared<'_>,
+    ) -> Result<Self> {
         let name = process
             .args
             .first()
@@ -109,9 +151,22 @@ impl Program {
             env: program::strings("read variable", &process.env)?,
             texts: process.env.clone(),
             cwd: process.cwd.clone(),
+            size: size(process)?,
             umask: process.user.umask.unwrap_or(0o022),
             identity: Identity::new(process, seccomp)?,
+            tuning: Tuning::new(process, shared)?,
         })
+    }
+}
+
+impl Program {
+    /// The size of its terminal: what the caller knows, else what the configuration says.
+    pub(crate) fn size(&self, rows: u16, columns: u16) -> (u16, u16) {
+        if (rows, columns) == (0, 0) {
+            self.size
+        } else {
+            (rows, columns)
+        }
     }
 }
 
@@ -152,6 +207,42 @@ impl Namespaces {
     }
 }
 
+/// How the clocks of the new time namespace are moved: time_namespaces(7).
+fn clocks(linux: &Linux, namespaces: &Namespaces) -> Result<String> {
+    if linux.time_offsets.is_empty() {
+        return Ok(String::new());
+    }
+    if !namespaces.later.contains(&Kind::Time) {
+        return Err(Error::invalid(
+            "move clocks without a new time namespace:",
+            "linux.timeOffsets",
+        ));
+    }
+    let mut lines = String::new();
+    for (clock, offset) in &linux.time_offsets {
+        if !matches!(clock.as_str(), "monotonic" | "boottime") {
+            return Err(Error::invalid("move clock", clock));
+        }
+        if offset.nanosecs >= 1_000_000_000 {
+            let nanoseconds = offset.nanosecs.to_string();
+            return Err(Error::invalid("move a clock by nanoseconds:", nanoseconds));
+        }
+        lines += &format!("{clock} {} {}\n", offset.secs, offset.nanosecs);
+    }
+    Ok(lines)
+}
+
+fn size(process: &Process) -> Result<(u16, u16)> {
+    let Some(size) = process.console_size else {
+        return Ok((0, 0));
+    };
+    let narrow = |number: u32| {
+        u16::try_from(number)
+            .map_err(|_| Error::invalid("make a terminal of size", number.to_string()))
+    };
+    Ok((narrow(size.height)?, narrow(size.width)?))
+}
+
 fn open(path: &str) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     openat(CWD, path, flags, Mode::empty()).map_err(Error::at("open namespace", path))
@@ -171,18 +262,10 @@ fn kind(kind: NamespaceKind) -> Kind {
 }
 
 /// What is asked for and not done is an error, never silently less.
-fn refuse_unsupported(spec: &Spec, linux: &Linux) -> Result<()> {
-    let hooks = spec
-        .hooks
-        .as_ref()
-        .is_some_and(|h| *h != spec::runtime::Hooks::default());
+fn refuse_unsupported(linux: &Linux) -> Result<()> {
     let asked = [
-        (hooks, "hooks"),
         (!linux.net_devices.is_empty(), "linux.netDevices"),
         (linux.intel_rdt.is_some(), "linux.intelRdt"),
-        (linux.memory_policy.is_some(), "linux.memoryPolicy"),
-        (linux.personality.is_some(), "linux.personality"),
-        (!linux.time_offsets.is_empty(), "linux.timeOffsets"),
         (
             !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty(),
             "linux.uidMappings",

@@ -6,17 +6,15 @@ use spec::runtime::Resources;
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// Applies `resources` to the group of a container; what they don't speak of stays as it is, and so do its devices.
+/// Applies `resources` to the group of a container; what they don't speak of stays as it is. Rules about devices, if there are any, replace those that
+/// were, on version 2 at once; without any, its devices stay too.
 ///
 /// Where one value means something only together with another (memory with swap, a quota with its period), both must be given.
 ///
 /// # Errors
 /// A limit can't be had here or is refused by the kernel, or `memory.checkBeforeUpdate` asks not to limit memory below what is used.
 pub fn update(group: &Cgroup, layout: &Layout, resources: &Resources) -> Result<()> {
-    let mut limits = limits::resources(Some(resources))?;
-    // Without rules nothing is changed: what another program allowed since stays allowed.
-    limits.devices.clear();
-    let plan = Plan::new(&limits, layout)?;
+    let plan = Plan::new(&limits::changes(resources)?, layout)?;
     let memory = resources.memory.as_ref();
     let asked = memory.filter(|m| m.check_before_update == Some(true));
     if let Some(limit) = asked.and_then(|m| u64::try_from(m.limit?).ok()) {
@@ -28,6 +26,5 @@ pub fn update(group: &Cgroup, layout: &Layout, resources: &Resources) -> Result<
             ));
         }
     }
-    group.apply(&plan)?;
-    Ok(())
+    Ok(group.update(layout, &plan)?)
 }

@@ -47,8 +47,6 @@ pub struct Plan {
     pub writes: Vec<Write>,
     /// The rules of the BPF program that takes the place of version 1's `devices`; `None` where that is, or without rules.
     pub device_program: Option<Vec<DeviceRule>>,
-    /// The memory limit below whose use an update is refused.
-    pub memory_check: Option<u64>,
     /// Controllers that must be enabled for the writes.
     pub controllers: Vec<Controller>,
 }
@@ -82,11 +80,6 @@ impl Plan {
         Ok(Self {
             writes: planner.writes,
             device_program,
-            memory_check: resources
-                .memory_limit
-                .filter(|_| resources.check_before_update)
-                .and_then(|limit| u64::try_from(limit).ok())
-                .filter(|limit| *limit > 0),
             controllers,
         })
     }

@@ -17,8 +17,6 @@ pub struct Resources {
     pub disable_oom_killer: Option<bool>,
     /// Kernel memory of TCP; version 1 only.
     pub memory_kernel_tcp: Option<i64>,
-    /// Whether a memory limit below what is used now is refused.
-    pub check_before_update: bool,
     /// Relative share of processor time, 2 to 262144; 0 is left as it is.
     pub cpu_shares: Option<u64>,
     /// Microseconds of processor time a period.

@@ -28,20 +28,6 @@ fn the_default_sets_are_dockers() {
 }
 
 #[test]
-fn what_is_not_done_is_refused_by_name() {
-    for field in ["scheduler", "ioPriority", "execCPUAffinity"] {
-        let json = match field {
-            "scheduler" => r#"{"scheduler":{"policy":"SCHED_OTHER"}}"#,
-            "ioPriority" => r#"{"ioPriority":{"class":"IOPRIO_CLASS_IDLE","priority":1}}"#,
-            _ => r#"{"execCPUAffinity":{"initial":"0"}}"#,
-        };
-        let process: Process = serde_json::from_str(json).unwrap();
-        let error = Identity::new(&process, None).unwrap_err().to_string();
-        assert!(error.contains(&format!("process.{field}")), "{error}");
-    }
-}
-
-#[test]
 fn unknown_names_are_passed_over() {
     let names = |list: &[&str]| list.iter().map(|&n| n.to_owned()).collect();
     let capabilities = Capabilities {

@@ -8,6 +8,7 @@ use kernel::mount::{
 };
 use kernel::root::RootDir;
 use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io::Errno;
 use spec::runtime::Spec;
 
 use super::apply::{recursive, spread};
@@ -82,8 +83,8 @@ impl RootPlan {
         Ok(())
     }
 
-    /// Attaches the root.
-    pub(crate) fn attach(&self, root: &Root<'_>) -> Result<RootDir> {
+    /// Attaches the root: over the host's, or where it is on the host if `seen` by hooks in the container's namespaces.
+    pub(crate) fn attach(&self, root: &Root<'_>, seen: bool) -> Result<RootDir> {
         let mount = match root {
             Root::Path(path) => from_path(path)?,
             Root::Mount(fd) => from_mount(*fd)?,
@@ -92,7 +93,13 @@ impl RootPlan {
             let none = Attr::empty();
             mount.set_attr(none, none, Some(Spread::Private), Recursive::Yes)?;
         }
-        mount.attach(CWD, "/")?;
+        match root {
+            Root::Path(path) if seen => {
+                isolate_parent(path)?;
+                mount.attach(CWD, path)?;
+            }
+            _ => mount.attach(CWD, "/")?,
+        }
         Ok(RootDir::from_fd(mount.into_fd()))
     }
 
@@ -111,6 +118,18 @@ impl RootPlan {
         }
         Ok(())
     }
+}
+
+/// pivot_root(2) wants a parent that spreads nothing: the mount that `path` is in, which is the nearest above that is one.
+fn isolate_parent(path: &Path) -> Result<()> {
+    for above in path.ancestors() {
+        match set_propagation(above, Spread::Private, Recursive::No) {
+            // Not the root of a mount.
+            Err(error) if error.errno() == Errno::INVAL => {}
+            other => return Ok(other?),
+        }
+    }
+    Ok(())
 }
 
 fn named(text: &str) -> Option<(Propagation, Depth)> {

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use kernel::cgroup::Layout;
-use runtime::{Bond, Config, Created, Entry, Gate, Keyring, Root};
+use runtime::{About, Bond, Config, Created, Entry, Gate, Keyring, Root};
 use spec::runtime::NamespaceKind;
 
 use crate::Cx;
@@ -116,6 +116,10 @@ pub(crate) fn make(cx: &Cx, given: &Given, mode: Mode) -> Result<Created> {
             true => Entry::Chroot,
             false => Entry::Pivot,
         },
+        about: About {
+            id,
+            bundle: &record.bundle,
+        },
     });
     let mut created = created.map_err(Fault::at("create container"))?;
     failpoint::failpoint!("tare-runtime.create.made");
@@ -154,6 +158,7 @@ fn record(bundle: &Bundle, id: &str, cgroup: String) -> Result<Record> {
             .spec
             .namespace(NamespaceKind::Pid)
             .is_some_and(|n| n.path.is_empty()),
+        hooks: bundle.spec.hooks.is_some(),
         ..Record::default()
     })
 }

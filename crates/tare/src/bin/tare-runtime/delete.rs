@@ -9,7 +9,7 @@ use crate::args::{Flag, Given, Order};
 use crate::commands::Command;
 use crate::container::find_group;
 use crate::fault::{Fault, Result};
-use crate::state::{name, status};
+use crate::state::{name, status, told};
 use crate::store::{Record, check};
 
 pub(crate) const COMMAND: Command = Command {
@@ -63,6 +63,16 @@ pub(crate) fn destroy(cx: &Cx, record: &Record) -> Result<()> {
         group.remove().map_err(Fault::at("remove cgroup"))?;
     }
     failpoint::failpoint!("tare-runtime.delete.cleared");
+    // Whatever becomes of them the container is gone.
+    if record.hooks
+        && let Ok(spec) = cx.store.config(&record.id)
+        && let Some(hooks) = &spec.hooks
+    {
+        let told = told(record, Status::Stopped);
+        for error in runtime::run_each(hooks, runtime::Turn::Poststop, &told) {
+            cx.log.warn(&error.to_string());
+        }
+    }
     cx.log.debug(|| format!("deleted container {}", record.id));
     cx.store.remove(&record.id)
 }

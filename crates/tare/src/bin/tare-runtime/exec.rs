@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use kernel::cgroup::{Cgroup, CgroupPath, Controller, Layout};
 use kernel::root::RootDir;
 use runtime::{Bond, ExecConfig, Executed, Namespaces, Running};
-use spec::runtime::{Process, Spec};
+use spec::runtime::{Process, Spec, Status};
 
 use crate::args::{Flag, Given, Order};
 use crate::commands::Command;
@@ -15,7 +15,7 @@ use crate::container::{layout, must_group};
 use crate::create::{CONSOLE_SOCKET, PID_FILE, PRESERVE_FDS};
 use crate::fault::{Fault, Result};
 use crate::foreground::Signals;
-use crate::state::is_frozen;
+use crate::state::{is_frozen, told};
 use crate::store::Record;
 use crate::{Cx, console, foreground, seal};
 
@@ -109,11 +109,16 @@ fn run(cx: &Cx, given: &Given) -> Result<ExitCode> {
         true => None,
         false => Some(Signals::catch(!given.is_on("no-subreaper"))?),
     };
+    let linux = spec.linux.as_ref();
+    let state = told(&record, Status::Running);
     let running = Running {
         pidfd: init.as_fd(),
         namespaces: Namespaces::of(&spec),
         seccomp: spec.linux.as_ref().and_then(|l| l.seccomp.as_ref()),
         cgroup: &cgroup,
+        personality: linux.and_then(|l| l.personality.as_ref()),
+        memory_policy: linux.and_then(|l| l.memory_policy.as_ref()),
+        state: Some(&state),
     };
     let config = ExecConfig {
         process: &process,

@@ -9,7 +9,7 @@ use crate::Cx;
 use crate::args::{Given, Order};
 use crate::commands::Command;
 use crate::fault::{Fault, Result};
-use crate::state::status;
+use crate::state::{status, told};
 use crate::store::{Record, START};
 
 pub(crate) const COMMAND: Command = Command {
@@ -46,5 +46,25 @@ pub(crate) fn release(cx: &Cx, record: &Record) -> Result<()> {
     failpoint::failpoint!("tare-runtime.start.released");
     // Nobody listens there any more. Of two that start at once the other one may have removed it.
     drop(std::fs::remove_file(path.join(START)));
-    released
+    released?;
+    poststart(cx, record)
+}
+
+/// Runs the hooks of a container whose program runs. One that fails ends the container, as runc does it.
+fn poststart(cx: &Cx, record: &Record) -> Result<()> {
+    if !record.hooks {
+        return Ok(());
+    }
+    let spec = cx.store.config(&record.id)?;
+    let Some(hooks) = &spec.hooks else {
+        return Ok(());
+    };
+    let told = told(record, Status::Running);
+    let done = runtime::run_hooks(hooks, runtime::Turn::Poststart, &told);
+    done.map_err(|error| {
+        if let Ok(Some(process)) = record.process() {
+            drop(process.signal(kernel::signal::SIGKILL));
+        }
+        Fault::at("start container")(error)
+    })
 }

@@ -67,6 +67,21 @@ impl State {
     }
 }
 
+/// The state that hooks and listeners are told.
+pub(crate) fn told(record: &Record, status: Status) -> spec::runtime::State {
+    spec::runtime::State {
+        oci_version: spec::runtime::VERSION.to_owned(),
+        id: record.id.clone(),
+        status,
+        pid: match status {
+            Status::Stopped => 0,
+            _ => record.pid,
+        },
+        bundle: record.bundle.clone(),
+        annotations: record.annotations.clone(),
+    }
+}
+
 /// The name of the user whose a container is; its number with `#` where it has none.
 fn owner(cx: &Cx, id: &str) -> String {
     let Some(uid) = cx.store.owner(id) else {
