@@ -102,6 +102,14 @@ pub fn forbid_tracing() -> Result<()> {
     raw::prctl::set_dumpable(false).at("forbid tracing of", "this process")
 }
 
+/// Allows others again what [`forbid_tracing`] forbade: for a moment in which the caller's own files in procfs must be its own.
+///
+/// # Errors
+/// prctl(2) failed.
+pub fn allow_tracing() -> Result<()> {
+    raw::prctl::set_dumpable(true).at("allow tracing of", "this process")
+}
+
 /// Reaps one child that has ended, any; `None` if none has.
 ///
 /// # Errors

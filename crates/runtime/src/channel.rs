@@ -25,6 +25,8 @@ pub(crate) enum News {
     Forked(Pid, OwnedFd),
     /// It waits for the hooks that run outside ([`Word::Go`]).
     Hooks,
+    /// Its user namespace has no maps yet; it waits ([`Word::Go`]).
+    Unmapped,
     /// Its filter of system calls is loaded, and this is the number of its listener; it waits ([`Word::Go`]).
     Listener(i32),
     /// It failed, and is gone.
@@ -49,6 +51,7 @@ const FAILED: u8 = b'E';
 const HOOKS: u8 = b'H';
 const LISTENER: u8 = b'L';
 const PLACE: u8 = b'P';
+const UNMAPPED: u8 = b'U';
 
 pub(crate) fn pair() -> Result<(Channel, Channel)> {
     let (a, b) = socketpair(
@@ -85,6 +88,11 @@ impl Channel {
 
     pub(crate) fn send_hooks(&self) -> Result<()> {
         send_with_fds(&self.0, &[HOOKS], &[])?;
+        Ok(())
+    }
+
+    pub(crate) fn send_unmapped(&self) -> Result<()> {
+        send_with_fds(&self.0, &[UNMAPPED], &[])?;
         Ok(())
     }
 
@@ -127,6 +135,7 @@ impl Channel {
                 }
             }
             Some((&HOOKS, _)) => News::Hooks,
+            Some((&UNMAPPED, _)) => News::Unmapped,
             Some((&LISTENER, number)) => {
                 let number = number.try_into().map_err(|_| garbled())?;
                 News::Listener(i32::from_ne_bytes(number))

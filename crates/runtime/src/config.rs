@@ -201,6 +201,10 @@ impl Namespaces {
         }
     }
 
+    pub(crate) fn has_user(self) -> bool {
+        self.user
+    }
+
     pub(crate) fn kinds(self) -> Vec<Kind> {
         let mut kinds = vec![
             Kind::Mount,

@@ -1,23 +1,26 @@
 //! A container is made: the caller's side. The other one is in `init.rs`.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use kernel::Pid;
 use kernel::cgroup::Cgroup;
-use kernel::namespace::{self, Kind};
+use kernel::namespace;
 use kernel::process::{self, PidFd};
 use kernel::signal::SIGKILL;
 use rustix::io::Errno;
 use spec::runtime::{State, Status};
 
+use crate::birth::Birth;
 use crate::channel::{self, Channel, News, Word};
 use crate::config::{Config, Created, Gate};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::filter::Confinement;
 use crate::hook::{Turn, run_each, run_hooks};
+use crate::idmap::IdMaps;
 use crate::init;
 use crate::place;
 use crate::plan::Plan;
+use crate::sources::Sources;
 
 /// Makes a container: its cgroup, and its first process, which waits before its program ([`Gate`]).
 ///
@@ -48,25 +51,25 @@ pub fn create(config: &Config<'_>) -> Result<Created> {
 fn born(config: &Config<'_>, plan: &Plan, making: &mut place::Making<'_>) -> Result<Created> {
     let (ours, theirs) = channel::pair()?;
     process::forbid_tracing()?;
-    let flags = namespace::clone_flags(&plan.namespaces.made);
-    let joined = plan
-        .namespaces
-        .pid
-        .as_ref()
-        .map(PidNamespace::enter)
-        .transpose()?;
-    let cloned = process::clone3(flags, making.directory());
+    let sources = Sources::make(config, plan)?;
+    let cloned = process::clone3(flags(plan), making.directory());
     let Some((pid, pidfd)) = cloned? else {
         drop(ours);
-        init::main(config, plan, &making.place(), theirs)
+        let place = making.place();
+        init::main(
+            &init::Made {
+                config,
+                plan,
+                place,
+                sources,
+            },
+            theirs,
+        )
     };
-    drop(theirs);
-    if let Some(own) = joined {
-        own.leave()?;
-    }
+    drop((theirs, sources));
     failpoint::failpoint!("runtime.create.after_clone");
-    let first = First { pid, pidfd };
-    match raise(config, plan, making, &first, &ours) {
+    let mut first = First { pid, pidfd };
+    match raise(config, plan, making, &mut first, &ours) {
         Ok((console, cgroup)) => Ok(Created {
             pid: first.pid,
             start_time: process::start_time(first.pid)?,
@@ -91,6 +94,30 @@ struct First {
 }
 
 impl First {
+    /// Gives its user namespace its maps, and what its root may not give itself.
+    fn map(&self, plan: &Plan, maps: &IdMaps, channel: &Channel) -> Result<()> {
+        if plan.namespaces.birth == Birth::Early {
+            // It tells when it has left the namespaces whose rights it needed.
+            match channel.receive_news()? {
+                News::Unmapped => {}
+                News::Failed(error) => return Err(error),
+                _ => return Err(ended()),
+            }
+        }
+        maps.write(self.pid)?;
+        if plan.namespaces.birth == Birth::Direct {
+            plan.program.identity.adjust_oom_of(self.pid)?;
+            plan.program.identity.raise_limits(Some(self.pid));
+        }
+        channel.say(Word::Go)
+    }
+
+    /// It was a guide, and has ended; this is what it led in.
+    fn replace(&mut self, pid: Pid, pidfd: PidFd) {
+        let guide = std::mem::replace(self, Self { pid, pidfd });
+        drop(guide.pidfd.wait());
+    }
+
     fn state(&self, config: &Config<'_>) -> State {
         let pid = self.pid.as_raw_nonzero().get();
         config.about.state(config.spec, Status::Creating, pid)
@@ -128,9 +155,12 @@ fn raise(
     config: &Config<'_>,
     plan: &Plan,
     making: &mut place::Making<'_>,
-    first: &First,
+    first: &mut First,
     channel: &Channel,
 ) -> Result<(Option<OwnedFd>, Cgroup)> {
+    if let Some(maps) = &plan.maps {
+        first.map(plan, maps, channel)?;
+    }
     // Meanwhile the child makes mounts.
     let cgroup = match making.finish(channel) {
         Ok(cgroup) => cgroup,
@@ -155,13 +185,10 @@ fn raise(
                 first.introduce(config, plan, number)?;
                 channel.say(Word::Go)?;
             }
+            News::Forked(pid, pidfd) => first.replace(pid, PidFd::from_fd(pidfd)),
             News::Failed(error) => return Err(error),
-            News::Closed | News::Forked(..) => {
-                return Err(Error::new(
-                    ErrorKind::NotRunning,
-                    "make container:",
-                    "its first process ended early",
-                ));
+            News::Closed | News::Unmapped => {
+                return Err(ended());
             }
         }
     };
@@ -172,20 +199,18 @@ fn raise(
     Ok((console, cgroup))
 }
 
-/// The pid namespace that the caller's next child begins in, for a moment.
-struct PidNamespace {
-    own: OwnedFd,
+/// The namespaces that the child of the caller is born into: none where it is a guide.
+fn flags(plan: &Plan) -> u64 {
+    match plan.namespaces.birth {
+        Birth::Direct | Birth::Late => namespace::clone_flags(&plan.namespaces.made),
+        Birth::Early => 0,
+    }
 }
 
-impl PidNamespace {
-    fn enter(other: &OwnedFd) -> Result<Self> {
-        let own = namespace::open(None, Kind::Pid)?;
-        namespace::setns_one(other, Kind::Pid)?;
-        Ok(Self { own })
-    }
-
-    fn leave(self) -> Result<()> {
-        namespace::setns_one(self.own.as_fd(), Kind::Pid)?;
-        Ok(())
-    }
+fn ended() -> Error {
+    Error::new(
+        ErrorKind::NotRunning,
+        "make container:",
+        "its first process ended early",
+    )
 }

@@ -1,7 +1,11 @@
 //! Device nodes and links in `/dev`.
 
+use kernel::mount::{Mount, Recursive};
 use kernel::root::RootDir;
-use rustix::fs::{AtFlags, FileType, Gid, Mode, Uid, chownat, makedev, mknodat, statat, symlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, chownat, fstat, makedev, mknodat, openat,
+    statat, symlinkat,
+};
 use rustix::io::Errno;
 use spec::profile;
 use spec::runtime::{Device, DeviceKind, Spec};
@@ -113,6 +117,8 @@ fn make(dir: &RootDir, name: &str, node: &Node) -> Result<()> {
                 Err(Error::io("make device", &node.path, Errno::EXIST))
             };
         }
+        // In a user namespace nobody makes devices: the host's own is bound, if it is the same.
+        Err(Errno::PERM) if node.kind != FileType::Fifo => return bind(dir, name, node),
         Err(error) => return Err(Error::io("make device", &node.path, error)),
     }
     if node.owner == (0, 0) {
@@ -121,6 +127,25 @@ fn make(dir: &RootDir, name: &str, node: &Node) -> Result<()> {
     let (uid, gid) = (Uid::from_raw(node.owner.0), Gid::from_raw(node.owner.1));
     chownat(dir, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
         .map_err(Error::at("own device", &node.path))
+}
+
+fn bind(dir: &RootDir, name: &str, node: &Node) -> Result<()> {
+    let at = |error: Errno| Error::io("bind device", &node.path, error);
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let host = openat(CWD, &node.path, flags, Mode::empty()).map_err(at)?;
+    let stat = fstat(&host).map_err(at)?;
+    let device = makedev(node.device.0, node.device.1);
+    if FileType::from_raw_mode(stat.st_mode) != node.kind || stat.st_rdev != device {
+        return Err(Error::invalid(
+            "bind another device of the host's as",
+            &node.path,
+        ));
+    }
+    let file = dir.ensure_file(name, 0o666)?;
+    let mount = Mount::clone_tree(&host, "", Recursive::No)?;
+    mount
+        .attach(&file, "")
+        .map_err(|e| Error::io("bind device", &node.path, e.source))
 }
 
 fn link(dev: &RootDir, name: &str, target: &str) -> Result<()> {

@@ -20,6 +20,7 @@ use crate::config::{ExecConfig, Executed, Keyring, Running, Stdio};
 use crate::console::{self, Console};
 use crate::error::{Error, Kind as ErrorKind, Result};
 use crate::filter::Confinement;
+use crate::idmap;
 use crate::launch;
 use crate::place::Place;
 use crate::plan::Program;
@@ -142,7 +143,7 @@ fn hear(running: &Running<'_>, program: &Program, channel: &Channel) -> Result<E
                 );
                 answer(channel, attended, pidfd, &mut failed)?;
             }
-            News::Hooks => {}
+            News::Hooks | News::Unmapped => {}
             News::Failed(error) => failed = failed.or(Some(error)),
             News::Closed => break,
         }
@@ -199,11 +200,17 @@ fn guide(
     kept.extend(launch::preserved(config.preserve_fds));
     close_all_except(&kept)?;
     program.identity.adjust_oom()?;
+    if running.namespaces.has_user() {
+        program.identity.raise_limits(None);
+    }
     place.enter(channel)?;
     namespace::setns(running.pidfd, &running.namespaces.kinds()).map_err(|e| match e.errno() {
         Errno::SRCH => ended(),
         _ => e.into(),
     })?;
+    if running.namespaces.has_user() {
+        idmap::become_root()?;
+    }
     let uid = program.identity.uid();
     let console = match config.stdio {
         Stdio::Terminal { rows, columns } => {

@@ -3,14 +3,16 @@
 
 use std::os::fd::OwnedFd;
 
+use kernel::Pid;
 use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, openat};
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
 use spec::runtime::{Capabilities, Process, Seccomp};
 
 use crate::error::{Error, Result};
 use crate::filter::Confinement;
+use crate::idmap;
 use crate::label::Labels;
 
 /// The identity of a program.
@@ -85,6 +87,37 @@ impl Identity {
             // Less than the caller's own is for CAP_SYS_RESOURCE only: then it stays.
             Ok(_) | Err(Errno::ACCESS) => Ok(()),
             Err(error) => Err(at(error)),
+        }
+    }
+
+    /// Tells the kernel how gladly to kill the process `pid`, whose own procfs is not its own: root's in a user namespace is not the host's.
+    pub(crate) fn adjust_oom_of(&self, pid: Pid) -> Result<()> {
+        let Some(value) = self.oom_score_adj else {
+            return Ok(());
+        };
+        match idmap::put(pid, "oom_score_adj", &value.to_string()) {
+            // As above.
+            Err(error) if error.errno() == Some(Errno::ACCESS.raw_os_error()) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Lets the process `pid`, or the calling one, raise its limits as far as the program is to have them, which root of a user namespace may not. As far
+    /// as can be: what comes of it shows when they are set.
+    pub(crate) fn raise_limits(&self, pid: Option<Pid>) {
+        for &(resource, limit) in &self.limits {
+            let now = getrlimit(resource);
+            let wanted = (limit.hard != u64::MAX).then_some(limit.hard);
+            let more = now
+                .maximum
+                .is_some_and(|most| wanted.is_none_or(|w| w > most));
+            if more {
+                let raised = Rlimit {
+                    current: now.current,
+                    maximum: wanted,
+                };
+                let _more_or_less = prlimit(pid, resource, raised);
+            }
         }
     }
 

@@ -39,11 +39,11 @@ pub struct Known {
 /// What this build knows.
 #[must_use]
 pub fn known() -> Known {
-    use NamespaceKind::{Cgroup, Ipc, Mount, Network, Pid, Time, Uts};
+    use NamespaceKind::{Cgroup, Ipc, Mount, Network, Pid, Time, User, Uts};
     Known {
         hooks: Turn::ALL.map(Turn::name).to_vec(),
         mount_options: mount::known_options(),
-        namespaces: vec![Cgroup, Ipc, Mount, Network, Pid, Time, Uts],
+        namespaces: vec![Cgroup, Ipc, Mount, Network, Pid, Time, User, Uts],
         actions: vec![
             Action::Allow,
             Action::Errno,
@@ -61,7 +61,7 @@ pub fn known() -> Known {
             "SECCOMP_FILTER_FLAG_TSYNC",
             "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
         ],
-        id_mapped_mounts: false,
+        id_mapped_mounts: true,
         systemd: false,
         rdma: true,
         intel_rdt: false,

@@ -8,6 +8,7 @@
 //! process's side), `mount` (its world), `place` (its cgroups), `identity` and `launch` (what it may do, on every path the
 //! same), then `exec`.
 
+mod birth;
 mod channel;
 mod config;
 mod console;
@@ -19,6 +20,7 @@ mod filter;
 mod gate;
 mod hook;
 mod identity;
+mod idmap;
 mod init;
 mod known;
 mod label;
@@ -29,6 +31,7 @@ mod mount;
 mod place;
 mod plan;
 mod program;
+mod sources;
 mod sysctl;
 mod tuning;
 mod update;

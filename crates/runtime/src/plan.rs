@@ -7,10 +7,12 @@ use kernel::namespace::Kind;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use spec::runtime::{Linux, NamespaceKind, Process, Seccomp, Spec};
 
+use crate::birth::Birth;
 use crate::device::{self, Node};
 use crate::error::{Error, Result};
 use crate::hook;
 use crate::identity::Identity;
+use crate::idmap::IdMaps;
 use crate::mount::{self, RootPlan};
 use crate::program;
 use crate::sysctl::{self, Setting};
@@ -20,6 +22,8 @@ use crate::tuning::{Shared, Tuning};
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) namespaces: Namespaces,
+    /// The maps of its new user namespace.
+    pub(crate) maps: Option<IdMaps>,
     pub(crate) root: RootPlan,
     pub(crate) mounts: mount::Plan,
     pub(crate) nodes: Vec<Node>,
@@ -75,7 +79,7 @@ pub(crate) struct Program {
 }
 
 /// Namespaces to make, and to join.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Namespaces {
     /// Made with the process.
     pub(crate) made: Vec<Kind>,
@@ -83,8 +87,8 @@ pub(crate) struct Namespaces {
     pub(crate) later: Vec<Kind>,
     /// Joined by the process.
     pub(crate) joined: Vec<(Kind, OwnedFd)>,
-    /// Joined by its maker, since only children enter it.
-    pub(crate) pid: Option<OwnedFd>,
+    /// Which process joins and makes them.
+    pub(crate) birth: Birth,
 }
 
 impl Plan {
@@ -111,6 +115,7 @@ impl Plan {
         };
         let mounts = mount::plan(spec)?;
         Ok(Self {
+            maps: maps(linux, &namespaces)?,
             root: RootPlan::new(spec, &mounts)?,
             nodes: device::plan(spec)?,
             mounts,
@@ -170,6 +175,17 @@ impl Program {
     }
 }
 
+impl Default for Namespaces {
+    fn default() -> Self {
+        Self {
+            made: Vec::new(),
+            later: Vec::new(),
+            joined: Vec::new(),
+            birth: Birth::Direct,
+        }
+    }
+}
+
 impl Namespaces {
     fn new(linux: &Linux) -> Result<Self> {
         let mut all = Self::default();
@@ -179,17 +195,13 @@ impl Namespaces {
                 return Err(Error::invalid("give twice a namespace:", kind.name()));
             }
             match (kind, namespace.path.as_str()) {
-                (Kind::User, _) => return Err(Error::unsupported("make", "user namespace")),
                 (Kind::Cgroup | Kind::Time, "") => all.later.push(kind),
                 (_, "") => all.made.push(kind),
-                (Kind::Mount, path) => {
-                    return Err(Error::unsupported("join mount namespace", path));
-                }
-                (Kind::Pid, path) => all.pid = Some(open(path)?),
                 (_, path) => all.joined.push((kind, open(path)?)),
             }
         }
-        if !all.made.contains(&Kind::Mount) {
+        all.birth = Birth::of(&all);
+        if !all.is_own(Kind::Mount) {
             return Err(Error::invalid(
                 "make a container without a",
                 "mount namespace",
@@ -198,12 +210,14 @@ impl Namespaces {
         Ok(all)
     }
 
+    /// Whether it is another's.
+    pub(crate) fn joins(&self, kind: Kind) -> bool {
+        self.joined.iter().any(|(k, _)| *k == kind)
+    }
+
     /// Whether it isn't the caller's.
     pub(crate) fn is_own(&self, kind: Kind) -> bool {
-        self.made.contains(&kind)
-            || self.later.contains(&kind)
-            || self.joined.iter().any(|(k, _)| *k == kind)
-            || (kind == Kind::Pid && self.pid.is_some())
+        self.made.contains(&kind) || self.later.contains(&kind) || self.joins(kind)
     }
 }
 
@@ -230,6 +244,28 @@ fn clocks(linux: &Linux, namespaces: &Namespaces) -> Result<String> {
         lines += &format!("{clock} {} {}\n", offset.secs, offset.nanosecs);
     }
     Ok(lines)
+}
+
+/// The maps of a new user namespace.
+fn maps(linux: &Linux, namespaces: &Namespaces) -> Result<Option<IdMaps>> {
+    if namespaces.made.contains(&Kind::User) {
+        let maps = IdMaps::new("linux", &linux.uid_mappings, &linux.gid_mappings)?;
+        if !maps.has_root() {
+            return Err(Error::invalid(
+                "make a user namespace without its user and group 0:",
+                "linux",
+            ));
+        }
+        return Ok(Some(maps));
+    }
+    let given = !(linux.uid_mappings.is_empty() && linux.gid_mappings.is_empty());
+    if given && !namespaces.joins(Kind::User) {
+        return Err(Error::invalid(
+            "map ids without a user namespace:",
+            "linux.uidMappings",
+        ));
+    }
+    Ok(None)
 }
 
 fn size(process: &Process) -> Result<(u16, u16)> {
@@ -266,10 +302,6 @@ fn refuse_unsupported(linux: &Linux) -> Result<()> {
     let asked = [
         (!linux.net_devices.is_empty(), "linux.netDevices"),
         (linux.intel_rdt.is_some(), "linux.intelRdt"),
-        (
-            !linux.uid_mappings.is_empty() || !linux.gid_mappings.is_empty(),
-            "linux.uidMappings",
-        ),
     ];
     match asked.iter().find(|(asked, _)| *asked) {
         Some((_, what)) => Err(Error::unsupported("apply", *what)),

@@ -7,9 +7,11 @@ use kernel::root::RootDir;
 use rustix::fs::{CWD, FileType, Mode, OFlags, PROC_SUPER_MAGIC, fstat, fstatfs, openat};
 use rustix::io::Errno;
 
+use super::copyup;
 use super::options::{self, Change, Depth, Propagation, attr};
 use super::plan::{Place, Plan, Step, What, clean};
 use crate::error::{Error, Kind, Result};
+use crate::sources::{Sources, map_owners};
 
 /// What carrying out the plan leaves behind.
 #[derive(Debug, Default)]
@@ -23,15 +25,19 @@ pub(crate) struct Made {
 /// Mounts everything but the container's cgroups, for which `cgroup` is called with the step.
 pub(crate) fn apply(
     plan: &Plan,
+    sources: &Sources,
     root: &RootDir,
     label: &str,
     mut cgroup: impl FnMut(&Step, &OwnedFd) -> Result<()>,
 ) -> Result<Made> {
     let mut made = Made::default();
-    for step in &plan.steps {
+    for (number, step) in plan.steps.iter().enumerate() {
         let mount = match &step.what {
             What::New { kind, source } => new(step, kind, source, label, &mut made)?,
-            What::Bind { source, depth } => bind(step, source, *depth)?,
+            What::Bind { source, depth } => match sources.bind(number) {
+                Some(mount) => mount.try_clone()?,
+                None => open_bind(step, source, *depth, None)?,
+            },
             What::Cgroup => {
                 cgroup(step, &destination(root, step, Directory::Yes)?)?;
                 continue;
@@ -45,6 +51,9 @@ pub(crate) fn apply(
                 .map_err(at)?;
         }
         let target = destination(root, step, is_directory(&mount)?)?;
+        if step.options.copy_up {
+            copyup::copy(&target, mount.as_fd(), &step.destination)?;
+        }
         mount.attach(&target, "").map_err(at)?;
     }
     Ok(made)
@@ -71,12 +80,6 @@ fn new(step: &Step, kind: &str, source: &str, label: &str, made: &mut Made) -> R
             source,
         )
     };
-    if step.options.copy_up {
-        return Err(Error::unsupported(
-            "mount with tmpcopyup at",
-            &step.destination,
-        ));
-    }
     if step.options.id_map.is_some() {
         return Err(Error::unsupported(
             "map owners of mount at",
@@ -117,7 +120,13 @@ fn new(step: &Step, kind: &str, source: &str, label: &str, made: &mut Made) -> R
     Ok(mount)
 }
 
-fn bind(step: &Step, source: &str, depth: Depth) -> Result<Mount> {
+/// A copy of what is bound, with its attributes, and with its owners seen through `map`.
+pub(crate) fn open_bind(
+    step: &Step,
+    source: &str,
+    depth: Depth,
+    map: Option<&OwnedFd>,
+) -> Result<Mount> {
     let at = Error::at::<Errno>("open source of mount", source);
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let fd = openat(CWD, source, flags, Mode::empty()).map_err(at)?;
@@ -127,14 +136,11 @@ fn bind(step: &Step, source: &str, depth: Depth) -> Result<Mount> {
             source,
         ));
     }
-    if step.options.id_map.is_some() {
-        return Err(Error::unsupported(
-            "map owners of mount at",
-            &step.destination,
-        ));
-    }
     let mount = Mount::clone_tree(&fd, "", recursive(depth))
         .map_err(|e| Error::io("bind", source, e.source))?;
+    if let Some(map) = map {
+        map_owners(&mount, step, map)?;
+    }
     for (change, depth) in [
         (step.options.attr, Depth::One),
         (step.options.recursive, Depth::All),

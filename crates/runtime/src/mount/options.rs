@@ -166,7 +166,7 @@ pub(crate) fn known() -> Vec<String> {
     let named = named.chain(PROPAGATIONS.iter().map(|(n, _)| *n));
     let recursive = named.clone().map(|n| format!("r{n}"));
     let mut all: Vec<String> = named.map(str::to_owned).chain(recursive).collect();
-    all.extend(["bind", "rbind", "tmpcopyup"].map(str::to_owned));
+    all.extend(["bind", "rbind", "tmpcopyup", "idmap", "ridmap"].map(str::to_owned));
     all.extend(IGNORED.iter().map(|&n| n.to_owned()));
     all.sort();
     all

@@ -4,6 +4,7 @@ use spec::runtime::{IdMapping, Mount, Spec};
 
 use super::options::{self, Depth, Options};
 use crate::error::{Error, Result};
+use crate::idmap::IdMaps;
 
 /// Files of procfs that may be covered, as lxcfs does. Anything else there could fool what writes to procfs later
 /// (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
@@ -121,14 +122,22 @@ fn step(mount: &Mount) -> Result<Step> {
             destination.escape_default().to_string(),
         ));
     }
-    let options = options::parse(&mount.options)?;
+    let mut options = options::parse(&mount.options)?;
+    let mapped = !(mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty());
+    if mapped && options.id_map.is_none() {
+        // Maps alone mean what the option says, as callers of runc rely on.
+        options.id_map = Some(Depth::One);
+    }
     let what = what(kind, source, &options)?;
     let cleaned = clean(destination);
     let place = place(&cleaned, &what)?;
-    if options.id_map.is_none() && !(mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty())
-    {
+    if mapped {
+        // Checked now, though used later.
+        IdMaps::new(destination, &mount.uid_mappings, &mount.gid_mappings)?;
+    }
+    if options.copy_up && kind != "tmpfs" {
         return Err(Error::invalid(
-            "mount with id mappings but no idmap option",
+            "copy up into what is not a tmpfs at",
             destination,
         ));
     }

@@ -71,12 +71,17 @@ impl RootPlan {
         })
     }
 
-    /// Cuts this mount namespace, a fresh copy of the host's, off from it.
-    pub(crate) fn isolate(&self) -> Result<()> {
-        if let Some(propagation) = self.host {
+    /// What mounts of the host become where they are copied; `None`: they spread on.
+    pub(crate) fn spreads(&self) -> Option<Spread> {
+        self.host.map(spread)
+    }
+
+    /// Cuts this mount namespace off from the host's, of which it is a `fresh` copy; what is mounted in one that is joined is left as it is.
+    pub(crate) fn isolate(&self, fresh: bool) -> Result<()> {
+        if let Some(propagation) = self.host.filter(|_| fresh) {
             set_propagation("/", spread(propagation), Recursive::Yes)?;
         }
-        if self.host != Some(Propagation::Private) {
+        if self.host != Some(Propagation::Private) || !fresh {
             // pivot_root(2) and attaching to the root want a parent that spreads nothing.
             set_propagation("/", Spread::Private, Recursive::No)?;
         }
@@ -84,10 +89,15 @@ impl RootPlan {
     }
 
     /// Attaches the root: over the host's, or where it is on the host if `seen` by hooks in the container's namespaces.
-    pub(crate) fn attach(&self, root: &Root<'_>, seen: bool) -> Result<RootDir> {
-        let mount = match root {
-            Root::Path(path) => from_path(path)?,
-            Root::Mount(fd) => from_mount(*fd)?,
+    pub(crate) fn attach(
+        &self,
+        made: Option<&Mount>,
+        root: &Root<'_>,
+        seen: bool,
+    ) -> Result<RootDir> {
+        let mount = match made {
+            Some(mount) => mount.try_clone()?,
+            None => open(root)?,
         };
         if self.root.is_none_or(|(p, _)| p != Propagation::Slave) {
             let none = Attr::empty();
@@ -136,6 +146,14 @@ fn named(text: &str) -> Option<(Propagation, Depth)> {
     match options::propagation(text) {
         Some(propagation) => Some((propagation, Depth::One)),
         None => Some((options::propagation(text.strip_prefix('r')?)?, Depth::All)),
+    }
+}
+
+/// A copy of the root that can be attached.
+pub(crate) fn open(root: &Root<'_>) -> Result<Mount> {
+    match root {
+        Root::Path(path) => from_path(path),
+        Root::Mount(fd) => from_mount(*fd),
     }
 }
 
