@@ -69,6 +69,7 @@ impl Made {
             keyring: Keyring::Own,
             preserve_fds: 0,
             entry: Entry::Pivot,
+            scope: None,
             about: About {
                 id: &id,
                 bundle: "",

@@ -13,6 +13,7 @@ use spec::runtime::{
 use crate::channel::{Channel, News, Word};
 use crate::error::{Error, Kind as ErrorKind, Result};
 pub use crate::mount::Root;
+use crate::systemd::Scope;
 
 /// A container to be made.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub struct Config<'a> {
     pub preserve_fds: u32,
     /// How its root becomes its root.
     pub entry: Entry,
+    /// The unit of systemd that its cgroup is; without one the cgroup is made here.
+    pub scope: Option<&'a Scope>,
     /// What hooks and listeners are told.
     pub about: About<'a>,
 }

@@ -161,8 +161,15 @@ fn raise(
     if let Some(maps) = &plan.maps {
         first.map(plan, maps, channel)?;
     }
+    if plan.namespaces.birth == Birth::Early {
+        match channel.receive_news()? {
+            News::Forked(pid, pidfd) => first.replace(pid, PidFd::from_fd(pidfd)),
+            News::Failed(error) => return Err(error),
+            _ => return Err(ended()),
+        }
+    }
     // Meanwhile the child makes mounts.
-    let cgroup = match making.finish(channel) {
+    let cgroup = match making.finish(first.pid, channel) {
         Ok(cgroup) => cgroup,
         Err(error) if error.errno() == Some(Errno::PIPE.raw_os_error()) => {
             // It has ended already; it said why.

@@ -62,7 +62,7 @@ pub fn known() -> Known {
             "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
         ],
         id_mapped_mounts: true,
-        systemd: false,
+        systemd: true,
         rdma: true,
         intel_rdt: false,
         net_devices: false,

@@ -4,22 +4,29 @@
 //! another it would wait for a lock of all processes, 6 to 10 ms at the first time.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::LazyLock;
 
+use kernel::Pid;
 use kernel::cgroup::{Cgroup, CgroupPath, Layout, Mode, Plan, Version};
 use kernel::mount::{FsContext, Mount, Recursive};
 use rustix::fs::{CWD, Mode as Bits, OFlags, mkdir, mkdirat, openat, symlinkat};
 use rustix::io::Errno;
+use spec::runtime::Resources;
 
 use crate::channel::Channel;
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::limits;
 use crate::mount::{Step, bits};
+use crate::systemd::Scope;
+
+static NOTHING: LazyLock<Resources> = LazyLock::new(Resources::default);
 
 /// The groups of a container that is being made.
 #[derive(Debug)]
 pub(crate) struct Making<'a> {
     layout: &'a Layout,
+    scope: Option<(&'a Scope, &'a Resources)>,
     path: CgroupPath,
     plan: Plan,
     group: Option<Cgroup>,
@@ -53,11 +60,18 @@ impl<'a> Making<'a> {
         let plan = Plan::new(&limits::resources(resources)?, layout)?;
         let mut making = Self {
             layout,
+            scope: config
+                .scope
+                .map(|scope| (scope, resources.unwrap_or(&NOTHING))),
             path,
             plan,
             group: None,
             unified: None,
         };
+        if config.scope.is_some() {
+            // systemd makes it around a process.
+            return Ok(making);
+        }
         match (layout.mode(), layout.unified()) {
             (Mode::Unified, _) => {
                 making.group = Some(Cgroup::create(layout, &making.path, &making.plan)?)
@@ -91,10 +105,13 @@ impl<'a> Making<'a> {
         }
     }
 
-    /// Makes the rest, and tells the first process where to go.
-    pub(crate) fn finish(&mut self, channel: &Channel) -> Result<Cgroup> {
+    /// Makes the rest, and tells the first process, `pid`, where to go.
+    pub(crate) fn finish(&mut self, pid: Pid, channel: &Channel) -> Result<Cgroup> {
         if let Some(group) = self.group.take() {
             return Ok(group);
+        }
+        if let Some((scope, resources)) = self.scope {
+            scope.start(pid, self.layout, resources)?;
         }
         let group = Cgroup::create(self.layout, &self.path, &self.plan)?;
         let tasks = group.tasks_files()?;
@@ -109,8 +126,11 @@ impl<'a> Making<'a> {
             Some(group) => Some(group),
             None => Cgroup::open(self.layout, &self.path)?,
         };
-        match group {
-            Some(group) => Ok(group.remove()?),
+        if let Some(group) = group {
+            group.remove()?;
+        }
+        match self.scope {
+            Some((scope, _)) => scope.stop(),
             None => Ok(()),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use kernel::cgroup::{Cgroup, CgroupPath, Layout};
+use runtime::Scope;
 use spec::runtime::Spec;
 
 use crate::Cx;
@@ -46,14 +47,29 @@ impl Bundle {
 
 /// Where the cgroup of the new container `id` is to be, below each hierarchy.
 pub(crate) fn cgroup(cx: &Cx, spec: &Spec, id: &str) -> Result<String> {
-    if cx.systemd {
-        return Err(Fault::unsupported("--systemd-cgroup"));
+    if let Some(scope) = scope(cx.systemd, spec, id)? {
+        return Ok(scope.path().to_owned());
     }
     let asked = spec.linux.as_ref().map_or("", |l| l.cgroups_path.as_str());
     if asked.is_empty() {
         return Ok(format!("/{id}"));
     }
     Ok(asked.to_owned())
+}
+
+/// The unit of a container whose cgroup is systemd's.
+pub(crate) fn scope(systemd: bool, spec: &Spec, id: &str) -> Result<Option<Scope>> {
+    if !systemd {
+        return Ok(None);
+    }
+    if !runtime::is_booted() {
+        return Err(Fault::new(
+            "cgroups can't be systemd's: this host was not booted with it",
+        ));
+    }
+    let asked = spec.linux.as_ref().map_or("", |l| l.cgroups_path.as_str());
+    let scope = Scope::parse(asked, id).map_err(Fault::at("read cgroupsPath"))?;
+    Ok(Some(scope))
 }
 
 /// The cgroup of a container, unless it is gone.

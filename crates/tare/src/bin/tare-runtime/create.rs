@@ -93,12 +93,14 @@ pub(crate) fn make(cx: &Cx, given: &Given, mode: Mode) -> Result<Created> {
     let reservation = cx.store.reserve(id)?;
     failpoint::failpoint!("tare-runtime.create.reserved");
     let mut record = record(&bundle, id, cgroup)?;
+    record.systemd = cx.systemd;
     reservation.begin(&record, &bundle.text)?;
     failpoint::failpoint!("tare-runtime.create.begun");
     let gate: OwnedFd = kernel::socket::listen_at(reservation.directory()?, START, 0o600)
         .map_err(Fault::at("make start socket"))?
         .into();
     let layout = Layout::probe().map_err(Fault::at("look at cgroups"))?;
+    let scope = container::scope(cx.systemd, &bundle.spec, id)?;
     let created = runtime::create(&Config {
         spec: &bundle.spec,
         root: Root::Path(bundle.root()?),
@@ -116,6 +118,7 @@ pub(crate) fn make(cx: &Cx, given: &Given, mode: Mode) -> Result<Created> {
             true => Entry::Chroot,
             false => Entry::Pivot,
         },
+        scope: scope.as_ref(),
         about: About {
             id,
             bundle: &record.bundle,

@@ -7,7 +7,7 @@ use spec::runtime::Status;
 use crate::Cx;
 use crate::args::{Flag, Given, Order};
 use crate::commands::Command;
-use crate::container::find_group;
+use crate::container::{find_group, scope};
 use crate::fault::{Fault, Result};
 use crate::state::{name, status, told};
 use crate::store::{Record, check};
@@ -61,6 +61,12 @@ pub(crate) fn destroy(cx: &Cx, record: &Record) -> Result<()> {
         group.kill_all().map_err(Fault::at("kill container"))?;
         failpoint::failpoint!("tare-runtime.delete.killed");
         group.remove().map_err(Fault::at("remove cgroup"))?;
+    }
+    if record.systemd
+        && let Ok(spec) = cx.store.config(&record.id)
+        && let Some(scope) = scope(true, &spec, &record.id)?
+    {
+        scope.stop().map_err(Fault::at("stop unit"))?;
     }
     failpoint::failpoint!("tare-runtime.delete.cleared");
     // Whatever becomes of them the container is gone.

@@ -55,6 +55,8 @@ pub(crate) struct Record {
     pub(crate) annotations: BTreeMap<String, String>,
     /// Whether its processes end with the first one: whether it has a pid namespace of its own.
     pub(crate) own_pids: bool,
+    /// Whether its cgroup is systemd's.
+    pub(crate) systemd: bool,
     /// Whether its configuration has hooks.
     pub(crate) hooks: bool,
 }

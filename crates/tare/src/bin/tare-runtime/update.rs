@@ -7,7 +7,7 @@ use spec::runtime::{BlockIo, Cpu, Memory, Pids, Resources};
 
 use crate::args::{Flag, Given, Order};
 use crate::commands::Command;
-use crate::container::{layout, must_group};
+use crate::container::{layout, must_group, scope};
 use crate::fault::{Fault, Result};
 use crate::{Cx, log};
 
@@ -130,6 +130,12 @@ fn update(cx: &Cx, given: &Given) -> Result<ExitCode> {
     let layout = layout()?;
     let group = must_group(&layout, &record)?;
     runtime::update(&group, &layout, &change).map_err(Fault::at("update container"))?;
+    if let Some(scope) = scope(record.systemd, &spec, id)? {
+        // Else systemd would set what it knows again.
+        scope
+            .update(&layout, &change)
+            .map_err(Fault::at("update unit"))?;
+    }
     failpoint::failpoint!("tare-runtime.update.applied");
     cx.store.replace_config(id, &spec)?;
     Ok(ExitCode::SUCCESS)
