@@ -9,7 +9,7 @@
 //! 2. [`process`] (spawn, clone, pidfd, identity), [`signal`], [`lock`], [`socket`], [`memfd`], [`random`]: what every process of ours is made of.
 //! 3. [`mount`], [`mountinfo`], [`namespace`], [`procfs`]: what a container's world is made of.
 //! 4. [`cgroup`], [`seccomp`], [`capability`], [`rlimit`], [`scheduling`], [`oom`], [`keyring`]: what limits it. Each is a pure plan first, then a thin applier.
-//! 5. [`pty`] and [`terminal`], [`loopdev`], [`netlink`], [`user`], [`probe`].
+//! 5. [`pty`] and [`terminal`], [`loopdev`], [`netlink`], [`netdev`], [`user`], [`probe`].
 
 pub mod atomic;
 pub mod capability;
@@ -24,6 +24,7 @@ pub mod memory;
 pub mod mount;
 pub mod mountinfo;
 pub mod namespace;
+pub mod netdev;
 pub mod netlink;
 pub mod oom;
 pub mod probe;

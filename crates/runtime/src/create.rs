@@ -18,8 +18,10 @@ use crate::filter::Confinement;
 use crate::hook::{Turn, run_each, run_hooks};
 use crate::idmap::IdMaps;
 use crate::init;
+use crate::netdev;
 use crate::place;
 use crate::plan::Plan;
+use crate::rdt::Class;
 use crate::sources::Sources;
 
 /// Makes a container: its cgroup, and its first process, which waits before its program ([`Gate`]).
@@ -32,11 +34,29 @@ use crate::sources::Sources;
 /// if it can be seen, else by [`Created::start`].
 pub fn create(config: &Config<'_>) -> Result<Created> {
     let plan = Plan::new(config.spec)?;
+    let linux = config.spec.linux.as_ref();
+    let class = linux.and_then(|linux| linux.intel_rdt.as_ref());
+    let class = class
+        .map(|rdt| Class::new(rdt, config.about.id))
+        .transpose()?;
     let mut making = place::Making::begin(config)?;
     failpoint::failpoint!("runtime.create.after_directory");
-    match born(config, &plan, &mut making) {
+    let made = born(config, &plan, &mut making).and_then(|created| match &class {
+        None => Ok(created),
+        // It waits: all that it becomes is in its class.
+        Some(class) => match class.enter(created.pid) {
+            Ok(()) => Ok(created),
+            Err(error) => {
+                drop(created.pidfd.signal(SIGKILL));
+                drop(created.pidfd.wait());
+                Err(error)
+            }
+        },
+    });
+    match made {
         Ok(created) => Ok(created),
         Err(error) => {
+            drop(class.map(|class| class.leave()));
             // The first error is what counts; a cgroup that stays is found by its name, and hooks that undo nothing are heard of by nobody.
             drop(making.undo());
             if let Some(hooks) = &config.spec.hooks {
@@ -168,6 +188,7 @@ fn raise(
             _ => return Err(ended()),
         }
     }
+    netdev::apply(&plan.devices, &plan.namespaces, first.pid)?;
     // Meanwhile the child makes mounts.
     let cgroup = match making.finish(first.pid, channel) {
         Ok(cgroup) => cgroup,

@@ -64,8 +64,8 @@ pub fn known() -> Known {
         id_mapped_mounts: true,
         systemd: true,
         rdma: true,
-        intel_rdt: false,
-        net_devices: false,
+        intel_rdt: true,
+        net_devices: true,
         memory_policy_modes: tuning::memory_modes(),
         memory_policy_flags: tuning::memory_flags(),
     }

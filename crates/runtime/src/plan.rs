@@ -14,6 +14,7 @@ use crate::hook;
 use crate::identity::Identity;
 use crate::idmap::IdMaps;
 use crate::mount::{self, RootPlan};
+use crate::netdev;
 use crate::program;
 use crate::sysctl::{self, Setting};
 use crate::tuning::{Shared, Tuning};
@@ -35,6 +36,7 @@ pub(crate) struct Plan {
     pub(crate) readonly: Vec<String>,
     pub(crate) hostname: String,
     pub(crate) domainname: String,
+    pub(crate) devices: Vec<netdev::Device>,
     pub(crate) program: Program,
     pub(crate) hooks: Turns,
 }
@@ -99,7 +101,6 @@ impl Plan {
             .process
             .as_ref()
             .ok_or_else(|| Error::invalid("read", "process: there is none"))?;
-        refuse_unsupported(linux)?;
         let namespaces = Namespaces::new(linux)?;
         for (name, text) in [
             ("hostname", &spec.hostname),
@@ -128,6 +129,7 @@ impl Plan {
             domainname: spec.domainname.clone(),
             program: Program::new(process, linux.seccomp.as_ref(), shared)?,
             hooks: Turns::of(spec)?,
+            devices: netdev::plan(linux, &namespaces)?,
             namespaces,
         })
     }
@@ -294,17 +296,5 @@ fn kind(kind: NamespaceKind) -> Kind {
         NamespaceKind::User => Kind::User,
         NamespaceKind::Cgroup => Kind::Cgroup,
         NamespaceKind::Time => Kind::Time,
-    }
-}
-
-/// What is asked for and not done is an error, never silently less.
-fn refuse_unsupported(linux: &Linux) -> Result<()> {
-    let asked = [
-        (!linux.net_devices.is_empty(), "linux.netDevices"),
-        (linux.intel_rdt.is_some(), "linux.intelRdt"),
-    ];
-    match asked.iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(Error::unsupported("apply", *what)),
-        None => Ok(()),
     }
 }

@@ -190,7 +190,14 @@ pub struct IntelRdt {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub mem_bw_schema: String,
     /// Whether the container gets a monitoring group.
+    #[serde(skip_serializing_if = "super::is_false")]
     pub enable_monitoring: bool,
+    /// The same, as versions before 1.3 have it for caches.
+    #[serde(rename = "enableCMT", skip_serializing_if = "super::is_false")]
+    pub enable_cmt: bool,
+    /// The same, as versions before 1.3 have it for memory bandwidth.
+    #[serde(rename = "enableMBM", skip_serializing_if = "super::is_false")]
+    pub enable_mbm: bool,
 }
 
 /// The memory policy of set_mempolicy(2).

@@ -161,6 +161,11 @@ fn record(bundle: &Bundle, id: &str, cgroup: String) -> Result<Record> {
             .spec
             .namespace(NamespaceKind::Pid)
             .is_some_and(|n| n.path.is_empty()),
+        rdt: bundle
+            .spec
+            .linux
+            .as_ref()
+            .is_some_and(|l| l.intel_rdt.is_some()),
         hooks: bundle.spec.hooks.is_some(),
         ..Record::default()
     })

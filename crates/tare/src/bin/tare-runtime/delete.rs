@@ -68,6 +68,11 @@ pub(crate) fn destroy(cx: &Cx, record: &Record) -> Result<()> {
     {
         scope.stop().map_err(Fault::at("stop unit"))?;
     }
+    if record.rdt
+        && let Ok(spec) = cx.store.config(&record.id)
+    {
+        runtime::release_rdt(&spec, &record.id).map_err(Fault::at("remove resctrl class"))?;
+    }
     failpoint::failpoint!("tare-runtime.delete.cleared");
     // Whatever becomes of them the container is gone.
     if record.hooks

@@ -57,6 +57,8 @@ pub(crate) struct Record {
     pub(crate) own_pids: bool,
     /// Whether its cgroup is systemd's.
     pub(crate) systemd: bool,
+    /// Whether it has a class of resctrl.
+    pub(crate) rdt: bool,
     /// Whether its configuration has hooks.
     pub(crate) hooks: bool,
 }
