@@ -61,6 +61,7 @@ pub(crate) fn document(
             .as_deref()
             .and_then(kernel::signal::parse),
         oom_score_adj: oom_score_adj(host),
+        network: protocol::GivenNetwork::Nothing,
     }
 }
 

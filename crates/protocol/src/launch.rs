@@ -20,6 +20,25 @@ pub const ROOT_FD: i32 = 5;
 pub const CONTAINER_DIR_FD: i32 = 6;
 /// The container's run directory, `/run/tare/containers/<id>`.
 pub const RUN_DIR_FD: i32 = 7;
+/// The container's network namespace, if the launch says so.
+pub const NETWORK_FD: i32 = 8;
+/// A UDP socket in that namespace, where names are asked for, if the launch says so.
+pub const NAMES_UDP_FD: i32 = 9;
+/// A listening TCP socket beside it.
+pub const NAMES_TCP_FD: i32 = 10;
+
+/// What a monitor is given of its container's network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivenNetwork {
+    /// Nothing: the specification says it all.
+    #[default]
+    Nothing,
+    /// [`NETWORK_FD`], to which the specification refers: it outlives the container's processes as long as the monitor lives.
+    Namespace,
+    /// The namespace, and the sockets at which it answers names as the file [`crate::names::FILE`] says.
+    Names,
+}
 
 /// What a monitor is told to run. It is passed by a descriptor, because it holds what must not be in argv or in the
 /// environment of a process (values of the container's environment).
@@ -73,6 +92,9 @@ pub struct Launch {
     /// How much the kernel prefers to kill the container's processes, -1000 to 1000, if the specification doesn't say.
     #[serde(default)]
     pub oom_score_adj: Option<i32>,
+    /// Which descriptors of the network there are.
+    #[serde(default)]
+    pub network: GivenNetwork,
 }
 
 /// How much log is kept.

@@ -4,7 +4,8 @@
 //! has a limit, and garbage gives an error that names it, never a panic and never an allocation of its size.
 //!
 //! Read [`launch`] first (what a monitor is told), then [`message`] (what it can be asked) over [`Connection`], then
-//! [`state`] (is it alive), [`ExitRecord`] (how it ended) and [`log`] (what it said).
+//! [`state`] (is it alive), [`ExitRecord`] (how it ended), [`log`] (what it said) and [`names`]
+//! (whom its programs know by name).
 
 mod connection;
 mod error;
@@ -14,13 +15,14 @@ pub mod frame;
 pub mod launch;
 pub mod log;
 pub mod message;
+pub mod names;
 pub mod state;
 
 pub use connection::Connection;
 pub use error::{Error, Kind, Result};
 pub use exec_id::ExecId;
 pub use exit::ExitRecord;
-pub use launch::{Launch, LogLimits, Ready};
+pub use launch::{GivenNetwork, Launch, LogLimits, Ready};
 pub use message::{ExecInfo, From, Process, Refusal, Reply, Request};
 pub use state as liveness;
 pub use state::{Liveness, State, StateLock, probe};

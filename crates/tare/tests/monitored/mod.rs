@@ -96,6 +96,7 @@ impl Bench {
             log: LogLimits::default(),
             stop_signal: None,
             oom_score_adj: None,
+            network: protocol::GivenNetwork::Nothing,
         }
     }
 
