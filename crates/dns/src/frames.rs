@@ -50,7 +50,7 @@ impl Frames {
     ///
     /// # Errors
     /// A message is announced that is shorter than a header or longer than the limit: the stream is of no use any more.
-    pub fn next(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
+    pub fn pop(&mut self) -> Result<Option<Vec<u8>>, Malformed> {
         let Some((length, rest)) = self.bytes.split_first_chunk::<2>() else {
             return Ok(None);
         };

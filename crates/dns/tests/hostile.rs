@@ -59,7 +59,7 @@ fn read_all(bytes: &[u8]) {
     }
     let mut frames = Frames::limited(4096);
     frames.push(bytes);
-    while let Ok(Some(message)) = frames.next() {
+    while let Ok(Some(message)) = frames.pop() {
         assert!(message.len() <= 4096);
     }
 }
@@ -105,6 +105,6 @@ proptest! {
         prop_assert_eq!(asked.question, query.question.clone());
         let mut frames = Frames::default();
         frames.push(&frame(&message).unwrap());
-        prop_assert_eq!(frames.next().unwrap().unwrap(), message);
+        prop_assert_eq!(frames.pop().unwrap().unwrap(), message);
     }
 }

@@ -9,7 +9,7 @@ use kernel::process::boot_id;
 use kernel::signal::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use protocol::log::{Stream, Writer};
 use protocol::state::SOCKET;
-use protocol::{Launch, Ready, State, StateLock, launch as numbers};
+use protocol::{GivenNetwork, Launch, Ready, State, StateLock, launch as numbers};
 use runtime::Stdio;
 use rustix::fs::{AtFlags, Mode};
 use rustix::pty::OpenptFlags;
@@ -17,6 +17,7 @@ use rustix::pty::OpenptFlags;
 use crate::clock;
 use crate::container::Made;
 use crate::error::{During, Error, Result};
+use crate::names::{Namespaces, Resolver};
 use crate::output::Output;
 use crate::record::Place;
 use crate::serve::{Monitor, Orders};
@@ -104,7 +105,7 @@ pub(crate) fn launch(given: Given) -> Option<Monitor> {
             Ok(listener) => listener,
             Err(error) => return Err(undo(claim, error)),
         };
-        match start(launch, root, &container_dir) {
+        match start(launch, root, &container_dir, &claim) {
             Ok(started) => Ok(Monitor::new(started, container_dir, claim, listener)),
             Err(error) => Err(undo(claim, error)),
         }
@@ -153,10 +154,51 @@ pub(crate) struct Started {
     pub(crate) terminal_end: Option<OwnedFd>,
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) place: Place,
+    pub(crate) network: Network,
 }
 
-fn start(document: OwnedFd, root: OwnedFd, container_dir: &OwnedFd) -> Result<Started> {
+/// What the monitor holds of its container's network.
+#[derive(Debug, Default)]
+pub(crate) struct Network {
+    /// The namespace, for as long as there is a monitor: a container that is restarted finds it as it was.
+    _namespace: Option<OwnedFd>,
+    pub(crate) resolver: Option<Resolver>,
+}
+
+impl Network {
+    fn take(given: GivenNetwork, claim: &Claim) -> Result<Self> {
+        let take = |number| kernel::inherited::take(number).during("take network");
+        if given == GivenNetwork::Nothing {
+            return Ok(Self::default());
+        }
+        let namespace = take(numbers::NETWORK_FD)?;
+        let resolver = if given == GivenNetwork::Names {
+            let clone = |fd: &OwnedFd| fd.try_clone().during("answer names");
+            Some(Resolver::new(
+                take(numbers::NAMES_UDP_FD)?,
+                take(numbers::NAMES_TCP_FD)?,
+                Namespaces::new(clone(&namespace)?)?,
+                clone(&claim.run_dir)?,
+            )?)
+        } else {
+            None
+        };
+        Ok(Self {
+            _namespace: Some(namespace),
+            resolver,
+        })
+    }
+}
+
+fn start(
+    document: OwnedFd,
+    root: OwnedFd,
+    container_dir: &OwnedFd,
+    claim: &Claim,
+) -> Result<Started> {
     let mut launch = Launch::read(&document).during("read launch")?;
+    // Before anything else is opened, so that no other descriptor has their numbers.
+    let network = Network::take(launch.network, claim)?;
     let output = Output::new(Writer::open(container_dir, launch.log).during("open log")?);
     let layout = Layout::probe().during("find cgroups")?;
     let ours = Ours::make(&launch).during("make pipes")?;
@@ -200,6 +242,7 @@ fn start(document: OwnedFd, root: OwnedFd, container_dir: &OwnedFd) -> Result<St
         terminal_end,
         stdin,
         place,
+        network,
     })
 }
 

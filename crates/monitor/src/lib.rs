@@ -13,7 +13,7 @@
 //!   the engine, and the end of a login session is none of theirs.
 //!
 //! Read `launch` (from five descriptors to a running program), then `serve` (the loop), `requests` (what it answers) and
-//! `finish` (from the program's end to its own).
+//! `finish` (from the program's end to its own). `names` is the container's resolver.
 
 mod client;
 mod clock;
@@ -23,6 +23,7 @@ mod execs;
 mod finish;
 mod follower;
 mod launch;
+mod names;
 mod output;
 mod record;
 mod requests;

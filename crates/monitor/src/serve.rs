@@ -15,7 +15,8 @@ use crate::clock;
 use crate::container::Container;
 use crate::error::Result;
 use crate::execs::Execs;
-use crate::launch::{Claim, Started};
+use crate::launch::{Claim, Network, Started};
+use crate::names::{Resolver, Token};
 use crate::output::Output;
 use crate::record::Place;
 use crate::streams::{Got, Source};
@@ -70,6 +71,7 @@ pub(crate) struct Monitor {
     /// The write end of standard input, if it is open and no terminal.
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) container_dir: OwnedFd,
+    pub(crate) network: Network,
     /// Where the end is written down.
     pub(crate) place: Option<Place>,
     /// Given up when the end has been recorded.
@@ -98,6 +100,7 @@ enum Event {
     Client(Number),
     ExecEnd(ExecId),
     ExecOutput(ExecId),
+    Names(Token),
 }
 
 impl Monitor {
@@ -116,6 +119,7 @@ impl Monitor {
             terminal_end: started.terminal_end,
             stdin: started.stdin,
             container_dir,
+            network: started.network,
             place: Some(started.place),
             claim: Some(claim),
             listener: Some(listener),
@@ -166,6 +170,9 @@ impl Monitor {
     fn wait(&mut self) -> Vec<(Event, PollFlags)> {
         let now = Instant::now();
         self.accept_after = self.accept_after.filter(|after| *after > now);
+        if let Some(resolver) = &mut self.network.resolver {
+            resolver.tick(now);
+        }
         if self.ended.is_none() && self.settle_at.take_if(|at| *at <= now).is_some() {
             crate::settle::down(self.orders.monitor_cgroup.take().as_deref());
         }
@@ -213,6 +220,9 @@ impl Monitor {
                 }
             }
             events.push((Event::End, PollFlags::IN));
+            if let Some(resolver) = &self.network.resolver {
+                events.extend(resolver.events().map(|(t, flags)| (Event::Names(t), flags)));
+            }
         }
         for client in &self.clients {
             events.push((Event::Client(client.number), client.interest()));
@@ -245,6 +255,7 @@ impl Monitor {
                 let exec = self.execs.get_running(id).ok();
                 exec.and_then(|exec| exec.console.as_ref()).map(AsFd::as_fd)
             }
+            Event::Names(token) => self.network.resolver.as_ref()?.descriptor(*token),
         }
     }
 
@@ -257,6 +268,7 @@ impl Monitor {
             self.remove_at,
             settle,
             silence,
+            self.network.resolver.as_ref().and_then(Resolver::due),
         ];
         let next = times.into_iter().flatten().min()?;
         Timespec::try_from(next.saturating_duration_since(now)).ok()
@@ -267,6 +279,9 @@ impl Monitor {
         if !self.rested {
             self.rested = true;
             self.output.rest();
+            if let Some(resolver) = &mut self.network.resolver {
+                resolver.rest();
+            }
             kernel::memory::release();
         }
     }
@@ -279,6 +294,11 @@ impl Monitor {
             Event::Client(number) => self.serve_client(*number, flags),
             Event::ExecEnd(id) => self.reap_exec(id),
             Event::ExecOutput(id) => self.discard_exec_output(id),
+            Event::Names(token) => {
+                if let Some(resolver) = &mut self.network.resolver {
+                    resolver.handle(*token, flags);
+                }
+            }
         }
     }
 

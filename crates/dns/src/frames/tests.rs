@@ -8,7 +8,7 @@ fn messages_come_out_whole_however_they_came_in() {
         let (mut frames, mut out) = (Frames::default(), Vec::new());
         for chunk in stream.chunks(size) {
             frames.push(chunk);
-            while let Some(message) = frames.next().unwrap() {
+            while let Some(message) = frames.pop().unwrap() {
                 out.push(message);
             }
         }
@@ -22,7 +22,7 @@ fn lengths_that_no_message_has_end_the_stream() {
     for length in [0_u16, 1, 11, 4097, 65535] {
         let mut frames = Frames::limited(4096);
         frames.push(&length.to_be_bytes());
-        assert_eq!(frames.next(), Err(Malformed), "{length}");
+        assert_eq!(frames.pop(), Err(Malformed), "{length}");
     }
     assert!(frame(&vec![0; 65_536]).is_err());
 }

@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "tests break files on purpose")]
+
 use std::fs::File;
 
 use super::*;
