@@ -72,15 +72,15 @@ impl Place {
     fn start(&self, words: &str, answers: &str) -> Daemon {
         let log = self.file("log");
         let file = std::fs::File::create(&log).unwrap();
-        let daemon = self
+        let started = self
             .command(words, &[])
             .stdout(file.try_clone().unwrap())
             .stderr(file)
-            .spawn()
-            .unwrap();
+            .spawn();
+        let daemon = Daemon(started.unwrap());
         for _ in 0..1000 {
             if self.run(answers, &[]).code == 0 {
-                return Daemon(daemon);
+                return daemon;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
