@@ -22,7 +22,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::tree::place;
-use crate::{images, packages, shell};
+use crate::{images, packages, peers, shell};
 
 pub(crate) use kernel::Kernel;
 
@@ -115,6 +115,7 @@ pub(crate) fn test() -> Result<()> {
         let guest = dir.to_str().context("path is not UTF-8")?.to_owned();
         files.push((dir, guest));
     }
+    files.push((peers::CRIU.unpack()?, "/opt/criu".to_owned()));
     if let Some(docker) = docker_client() {
         files.push((docker, "/usr/local/bin/docker".to_owned()));
     }
@@ -133,7 +134,12 @@ pub(crate) fn test() -> Result<()> {
 }
 
 const TEST_SCRIPT: &str = "\
-export TARE_BIN_DIR=/opt/tare/bin TARE_FIXTURES=/opt/tare/fixtures TARE_TEST_REQUIRE=root
+export TARE_BIN_DIR=/opt/tare/bin TARE_FIXTURES=/opt/tare/fixtures TARE_TEST_REQUIRE=root,criu
+cat >/usr/local/sbin/criu <<'END'
+#!/bin/sh
+LD_LIBRARY_PATH=/opt/criu/usr/lib/x86_64-linux-gnu exec /opt/criu/usr/sbin/criu \"$@\"
+END
+chmod 755 /usr/local/sbin/criu
 failed=
 for test in /opt/tare/tests/*; do
     echo \"== ${test##*/} in the guest\"

@@ -33,6 +33,12 @@ pub(crate) const PODMAN: Peer = Peer {
     packages: &["podman", "crun"],
 };
 
+/// Debian's CRIU, which works on Debian's kernels, and so in the guest.
+pub(crate) const CRIU: Peer = Peer {
+    name: "criu",
+    packages: &["criu"],
+};
+
 /// What every Debian host has already, or what only installing or signing needs.
 const LEFT_OUT: &[&str] = &[
     "adduser",
@@ -56,6 +62,7 @@ const LEFT_OUT: &[&str] = &[
     "passwd",
     "perl",
     "pinentry",
+    "python",
     "tar",
     "usrmerge",
     "usr-is-merged",
@@ -64,7 +71,7 @@ const LEFT_OUT: &[&str] = &[
 
 /// Unpacks all peers.
 pub(crate) fn run() -> Result<()> {
-    for peer in [DOCKER, PODMAN] {
+    for peer in [DOCKER, PODMAN, CRIU] {
         let dir = peer.unpack()?;
         shell::say(&format!("{}: {}", peer.version()?, dir.display()));
     }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags,
     SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
-    bind, connect, listen, recvmsg, sendmsg, socket_with, sockopt,
+    bind, connect, listen, recvmsg, sendmsg, socket_with, socketpair, sockopt,
 };
 
 use crate::error::At;
@@ -75,6 +75,20 @@ pub fn recv_with_fds(socket: impl AsFd, buffer: &mut [u8]) -> Result<(usize, Vec
         }
         return Ok((got.bytes, fds));
     }
+}
+
+/// Two ends that keep the bounds of messages, and whose end the other one is told (`SOCK_SEQPACKET`).
+///
+/// # Errors
+/// No descriptors are left.
+pub fn pair() -> Result<(OwnedFd, OwnedFd)> {
+    socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .at("make", "socket pair")
 }
 
 /// Who connected, as the kernel saw it then.

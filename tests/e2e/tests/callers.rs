@@ -1,4 +1,4 @@
-//! Debian's containerd and podman call `tare-runtime` as they call runc and crun.
+//! Debian's Docker, containerd and podman call `tare-runtime` as they call runc and crun.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::path::{Path, PathBuf};
@@ -309,4 +309,86 @@ fn podman() {
     assert_eq!(status(), "running");
     let _removed = on("rm -f -t 0").ok();
     place.finish(&["/conmon", "mount /var/lib/p", "mount /run/p"]);
+}
+
+#[test]
+fn docker() {
+    let Some(sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let Some(mut place) = Place::new(&sandbox) else {
+        return;
+    };
+    let host = format!("unix://{}", place.file("docker.sock").display());
+    place.env.push(("DOCKER_HOST", host.clone()));
+    let daemon = place.start(
+        &format!(
+            "dockerd --data-root /var/lib/d --exec-root /run/d --pidfile /run/d.pid -H {host} --bridge=none --iptables=false --ip-masq=false --cgroup-parent {} --add-runtime tare={} --default-runtime tare",
+            place.cgroup,
+            place.runtime()
+        ),
+        "/usr/bin/docker version",
+    );
+    let docker =
+        |command: &str, args: &[&str]| place.run(&format!("/usr/bin/docker {command}"), args);
+    let archive = fixtures::image("busybox.tar");
+    let _loaded = docker("load -q -i", &[archive.to_str().unwrap()]).ok();
+    let once = |args: &[&str]| {
+        let all = [&["--rm", "--network", "none", "busybox"], args].concat();
+        docker("run", &all)
+    };
+    assert_eq!(once(&["echo", "out"]).ok(), "out");
+    assert_eq!(once(&["sh", "-c", "exit 3"]).code, 3);
+    let error = once(&["nosuch"]).fails(127);
+    assert!(
+        error.contains("executable file not found in $PATH"),
+        "{error}"
+    );
+    let _refused = once(&["/etc"]).fails(126);
+
+    let _detached = docker(
+        "run -d --name c --network none --memory 64m busybox sh -c",
+        &[TALKER],
+    )
+    .ok();
+    let exec = |options: &str, args: &[&str]| docker(&format!("exec {options} c"), args);
+    assert_eq!(exec("", &["sh", "-c", show_memory()]).ok(), "67108864");
+    let shown = exec(
+        "-e A=b -w /tmp -u 1:2",
+        &["sh", "-c", "echo $A; pwd; id -u; id -g"],
+    );
+    assert_eq!(shown.ok(), "b\n/tmp\n1\n2");
+    assert_eq!(exec("", &["sh", "-c", "exit 5"]).code, 5);
+    let missing = exec("", &["nosuch"]);
+    assert!(missing.code == 126 || missing.code == 127, "{missing:?}");
+    let mut terminal =
+        Terminal::spawn(place.command("/usr/bin/docker exec -it c sh", &[])).unwrap();
+    let _prompt = terminal.expect("# ");
+    terminal.send("tty; stty size; echo $((6*7)); exit 6\n");
+    let shown = terminal.expect("42\r\n");
+    assert!(
+        shown.contains("/dev/pts/") && shown.contains("24 80"),
+        "{shown}"
+    );
+    assert_eq!(terminal.wait().code(), Some(6));
+
+    let on = |command: &str| docker(&format!("{command} c"), &[]);
+    let _updated = on("update --memory 32m --memory-swap 32m --cpus .5 --pids-limit 33").ok();
+    assert_eq!(exec("", &["sh", "-c", show_memory()]).ok(), "33554432");
+    let stats = on("stats --no-stream --format {{.PIDs}}").ok();
+    assert!(stats.parse::<u32>().is_ok_and(|n| n > 0), "{stats}");
+    assert!(on("top").ok().contains("sh -c trap"));
+    let status = || on("inspect -f {{.State.Status}}").ok();
+    let _paused = on("pause").ok();
+    assert_eq!(status(), "paused");
+    let _resumed = on("unpause").ok();
+    let _told = on("kill -s USR1").ok();
+    until("the log", || on("logs").ok() == "begun\ncaught");
+    let _stopped = on("stop -t 0").ok();
+    assert_eq!(on("inspect -f {{.State.ExitCode}}").ok(), "137");
+    let _again = on("start").ok();
+    assert_eq!(status(), "running");
+    let _removed = on("rm -f").ok();
+    daemon.stop();
+    place.finish(&["mount /run/d", "mount /var/lib/d"]);
 }

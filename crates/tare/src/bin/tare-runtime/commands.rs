@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use crate::args::{Flag, Given, Order};
 use crate::fault::{Fault, Result};
 use crate::{
-    Cx, create, delete, events, exec, features, kill, list, pause, ps, run, spec, start, state,
-    update,
+    Cx, checkpoint, create, delete, events, exec, features, kill, list, pause, ps, restore, run,
+    spec, start, state, update,
 };
 
 /// A command.
@@ -38,6 +38,8 @@ pub(crate) const ALL: &[Command] = &[
     pause::PAUSE,
     pause::RESUME,
     update::COMMAND,
+    checkpoint::COMMAND,
+    restore::COMMAND,
     delete::COMMAND,
     spec::COMMAND,
     features::COMMAND,

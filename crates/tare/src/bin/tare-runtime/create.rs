@@ -146,7 +146,7 @@ pub(crate) fn make(cx: &Cx, given: &Given, mode: Mode) -> Result<Created> {
 }
 
 /// What is known before anything is made.
-fn record(bundle: &Bundle, id: &str, cgroup: String) -> Result<Record> {
+pub(crate) fn record(bundle: &Bundle, id: &str, cgroup: String) -> Result<Record> {
     Ok(Record {
         v: Record::VERSION,
         id: id.to_owned(),

@@ -70,7 +70,7 @@ fn all() -> Value {
             // Callers of runc look here; the program that does it must be there too.
             "org.opencontainers.runc.checkpoint.enabled": ps::program("criu").is_some().to_string(),
         },
-        "potentiallyUnsafeConfigAnnotations": [],
+        "potentiallyUnsafeConfigAnnotations": ["org.criu.config"],
     })
 }
 

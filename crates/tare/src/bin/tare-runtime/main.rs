@@ -4,10 +4,12 @@
 //! and nothing read that the step doesn't need. Read `commands` (all there are), then `create`; one command, one file.
 
 mod args;
+mod checkpoint;
 mod commands;
 mod console;
 mod container;
 mod create;
+mod criu;
 mod delete;
 mod events;
 mod exec;
@@ -20,6 +22,7 @@ mod list;
 mod log;
 mod pause;
 mod ps;
+mod restore;
 mod run;
 mod seal;
 mod spec;

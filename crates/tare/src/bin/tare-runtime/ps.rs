@@ -58,13 +58,7 @@ fn table(options: &[String]) -> Result<String> {
         .fd(writer, 1)
         .fd(errors, 2);
     // Its columns are as wide as the caller's, its letters as the caller's.
-    spawn.env = std::env::vars_os()
-        .map(|(mut name, value)| {
-            name.push("=");
-            name.push(value);
-            name
-        })
-        .collect();
+    spawn.env = crate::criu::environment();
     let child = spawn.start().map_err(Fault::at("run ps"))?;
     let mut text = String::new();
     reader
