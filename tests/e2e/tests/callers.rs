@@ -347,11 +347,11 @@ fn docker() {
     let _refused = once(&["/etc"]).fails(126);
 
     let _detached = docker(
-        "run -d --name c --network none --memory 64m busybox sh -c",
+        "run -d --name one --network none --memory 64m busybox sh -c",
         &[TALKER],
     )
     .ok();
-    let exec = |options: &str, args: &[&str]| docker(&format!("exec {options} c"), args);
+    let exec = |options: &str, args: &[&str]| docker(&format!("exec {options} one"), args);
     assert_eq!(exec("", &["sh", "-c", show_memory()]).ok(), "67108864");
     let shown = exec(
         "-e A=b -w /tmp -u 1:2",
@@ -362,7 +362,7 @@ fn docker() {
     let missing = exec("", &["nosuch"]);
     assert!(missing.code == 126 || missing.code == 127, "{missing:?}");
     let mut terminal =
-        Terminal::spawn(place.command("/usr/bin/docker exec -it c sh", &[])).unwrap();
+        Terminal::spawn(place.command("/usr/bin/docker exec -it one sh", &[])).unwrap();
     let _prompt = terminal.expect("# ");
     terminal.send("tty; stty size; echo $((6*7)); exit 6\n");
     let shown = terminal.expect("42\r\n");
@@ -372,7 +372,7 @@ fn docker() {
     );
     assert_eq!(terminal.wait().code(), Some(6));
 
-    let on = |command: &str| docker(&format!("{command} c"), &[]);
+    let on = |command: &str| docker(&format!("{command} one"), &[]);
     let _updated = on("update --memory 32m --memory-swap 32m --cpus .5 --pids-limit 33").ok();
     assert_eq!(exec("", &["sh", "-c", show_memory()]).ok(), "33554432");
     let stats = on("stats --no-stream --format {{.PIDs}}").ok();
