@@ -9,6 +9,7 @@
 mod connector;
 mod containers;
 mod error;
+mod events;
 mod execs;
 mod images;
 mod networks;
@@ -24,6 +25,7 @@ pub use containers::{
     AttachQuery, ContainerListQuery, Containers, LogsQuery, WaitCondition, Waiting,
 };
 pub use error::{Error, Kind, Result};
+pub use events::{Events, EventsQuery};
 pub use execs::Execs;
 pub use images::{ImageImport, ImageListQuery, Images};
 pub use networks::Networks;

@@ -27,6 +27,7 @@ pub use view::{Filters, Inspect, ListRequest, MountPoint, State, Status, Summary
 pub use wait::Waiting;
 
 use crate::error::{Error, Kind, Result};
+use crate::event::Happened;
 use crate::link;
 use crate::log::{self, LogRequest, Logs, Records};
 use crate::open::Engine;
@@ -258,7 +259,12 @@ impl Containers {
                     exec: None,
                 };
                 match link::ask(&engine.0, &row.id, &request)? {
-                    Some(_) => Ok(()),
+                    Some(_) => {
+                        let resized = Happened::to_container(&row, "resize");
+                        let resized = resized.with("height", rows).with("width", columns);
+                        engine.0.record(resized);
+                        Ok(())
+                    }
                     None => Err(Error::conflict(format!(
                         "Container {} is not running",
                         row.id

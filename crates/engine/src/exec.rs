@@ -17,6 +17,7 @@ use crate::bundle;
 use crate::container::stored::Stored;
 use crate::container::{Config, StdinWriter, lookup, merge};
 use crate::error::{Error, Kind, Result};
+use crate::event::Happened;
 use crate::link::{self, Link};
 use crate::log::{Records, Source};
 use crate::open::{Engine, Inner, lock};
@@ -203,6 +204,8 @@ fn create(inner: &Inner, container: &str, config: ExecConfig) -> Result<String> 
     if link::ask(inner, &row.id, &request)?.is_none() {
         return Err(not_running(&row));
     }
+    let action = format!("exec_create: {}", config.cmd.join(" "));
+    inner.record(Happened::to_container(&row, action).with("execID", &id));
     failpoint!("exec.created");
     lock(&inner.execs).insert(
         id.clone(),

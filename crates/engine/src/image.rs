@@ -18,6 +18,7 @@ use state::Durability;
 use tokio::io::AsyncRead;
 
 use crate::error::{Error, Result};
+use crate::event::{Happened, Subject};
 use crate::open::Engine;
 
 /// A root file system to make an image of.
@@ -150,7 +151,9 @@ impl Images {
         tar: impl AsyncRead + Send + Unpin + 'static,
     ) -> Result<ImageId> {
         intake::pour(&self.engine, tar, move |engine, tar| {
-            import::import(&engine.0, &request, tar)
+            let id = import::import(&engine.0, &request, tar)?;
+            engine.0.record(image_event("import", &id));
+            Ok(id)
         })
         .await
     }
@@ -161,7 +164,16 @@ impl Images {
     /// The archive is malformed or lacks something, or the disk is full.
     pub async fn load(&self, archive: impl AsyncRead + Send + Unpin + 'static) -> Result<Loaded> {
         intake::pour(&self.engine, archive, move |engine, archive| {
-            load::load(&engine.0, archive)
+            let loaded = load::load(&engine.0, archive)?;
+            for id in &loaded.ids {
+                engine.0.record(image_event("load", id));
+            }
+            for name in &loaded.references {
+                let image = lookup::find(&engine.0, name)?;
+                let event = image_event("load", &image.row.id);
+                engine.0.record(event.with("name", name));
+            }
+            Ok(loaded)
         })
         .await
     }
@@ -217,6 +229,8 @@ impl Images {
                 inner.db.write_with(Durability::Full, |tx| {
                     tx.set_tag(&target.to_string(), &image.row.id, now)
                 })?;
+                let event = image_event("tag", &image.row.id);
+                inner.record(event.with("name", target.familiar()));
                 Ok(())
             })
             .await
@@ -229,7 +243,25 @@ impl Images {
     pub async fn remove(&self, name: &str, request: ImageRemove) -> Result<Vec<Removed>> {
         let name = name.to_owned();
         self.engine
-            .step(move |engine| remove::remove(&engine.0, &name, request))
+            .step(move |engine| {
+                let image = lookup::find(&engine.0, &name)?.row.id;
+                let removed = remove::remove(&engine.0, &name, request)?;
+                for gone in &removed {
+                    match gone {
+                        Removed::Untagged(_) => engine.0.record(image_event("untag", &image)),
+                        Removed::Deleted(id) if *id == image.to_string() => {
+                            engine.0.record(image_event("delete", &image));
+                        }
+                        Removed::Deleted(_) => {}
+                    }
+                }
+                Ok(removed)
+            })
             .await
     }
+}
+
+/// Something that happened to an image, named by its id where nothing better is known.
+fn image_event(action: &str, id: &ImageId) -> Happened {
+    Happened::to(Subject::Image, action, id).with("name", id)
 }

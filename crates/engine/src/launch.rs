@@ -6,11 +6,14 @@ use std::path::Path;
 
 use kernel::mount::{Attr, Mount, Propagation, Recursive};
 use kernel::process::{Child, Executable, Spawn};
-use protocol::launch::{CONTAINER_DIR_FD, LAUNCH_FD, READY_FD, ROOT_FD, RUN_DIR_FD};
+use protocol::launch::{
+    CONTAINER_DIR_FD, EVENTS_FD, LAUNCH_FD, Named, READY_FD, ROOT_FD, RUN_DIR_FD,
+};
 use protocol::{Launch, LogLimits, Ready};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::pipe::PipeFlags;
 use spec::ContainerId;
+use state::ContainerRow;
 
 use crate::container::check::bytes;
 use crate::container::stored::Stored;
@@ -25,15 +28,18 @@ pub(crate) struct Descriptors {
     pub(crate) root: OwnedFd,
     pub(crate) container_dir: OwnedFd,
     pub(crate) run_dir: OwnedFd,
+    /// The directory of the event file.
+    pub(crate) events: OwnedFd,
 }
 
 /// The launch document of a container.
 pub(crate) fn document(
     inner: &Inner,
-    id: &ContainerId,
+    row: &ContainerRow,
     stored: &Stored,
     spec: spec::runtime::Spec,
 ) -> Launch {
+    let id = &row.id;
     let Stored { config, host, .. } = stored;
     let (rows, cols) = host.console_size;
     Launch {
@@ -62,6 +68,10 @@ pub(crate) fn document(
             .and_then(kernel::signal::parse),
         oom_score_adj: oom_score_adj(host),
         network: protocol::GivenNetwork::Nothing,
+        events: Some(Named {
+            name: row.name.clone(),
+            attributes: crate::event::attributes(stored),
+        }),
     }
 }
 
@@ -140,7 +150,8 @@ pub(crate) fn launch(
         .fd(theirs, READY_FD)
         .fd(fds.root, ROOT_FD)
         .fd(fds.container_dir, CONTAINER_DIR_FD)
-        .fd(fds.run_dir, RUN_DIR_FD);
+        .fd(fds.run_dir, RUN_DIR_FD)
+        .fd(fds.events, EVENTS_FD);
     for (name, value) in steering() {
         spawn = spawn.env(name, value);
     }
@@ -188,4 +199,11 @@ pub(crate) fn open(path: &Path, flags: OFlags) -> Result<OwnedFd> {
 
 pub(crate) fn open_dir(path: &Path) -> Result<File> {
     Ok(File::from(open(path, OFlags::RDONLY | OFlags::DIRECTORY)?))
+}
+
+/// Another descriptor of the same file.
+pub(crate) fn duplicate(fd: impl std::os::fd::AsFd) -> Result<OwnedFd> {
+    fd.as_fd()
+        .try_clone_to_owned()
+        .map_err(|e| Error::internal("duplicate a descriptor", e))
 }

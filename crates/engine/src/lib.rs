@@ -11,6 +11,7 @@ mod bundle;
 pub mod container;
 mod disk;
 mod error;
+pub mod event;
 pub mod exec;
 pub mod image;
 mod launch;

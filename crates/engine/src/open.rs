@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kernel::cgroup::Layout;
-use protocol::ExitRecord;
+use protocol::{EventLog, ExitRecord};
 use spec::ContainerId;
 use state::{Db, LockKind, Locks, ObjectLock, Owner};
 use store::Store;
@@ -68,6 +68,7 @@ pub(crate) struct Inner {
     owner: OnceLock<Owner>,
     facts: OnceLock<Facts>,
     layout: OnceLock<Layout>,
+    pub(crate) event_log: OnceLock<EventLog>,
     /// Something began or ended in this process: whoever waits looks again.
     pub(crate) changed: Notify,
     /// Who attached to what has not been started yet.
@@ -106,6 +107,7 @@ impl Engine {
             owner: OnceLock::new(),
             facts: OnceLock::new(),
             layout: OnceLock::new(),
+            event_log: OnceLock::new(),
             changed: Notify::new(),
             pending: Mutex::default(),
             ended: Mutex::default(),

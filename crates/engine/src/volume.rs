@@ -13,6 +13,7 @@ use state::{Durability, LockKind, NewEntry, VolumeRow};
 use crate::container::list::{labelled, nanos};
 use crate::container::mounts::volume_name;
 use crate::error::{Error, Result};
+use crate::event::{Happened, Subject};
 use crate::launch::open_dir;
 use crate::open::{Engine, Inner, make_dir};
 
@@ -176,6 +177,7 @@ fn create(inner: &Inner, request: VolumeRequest) -> Result<Volume> {
         .db
         .write_with(Durability::Full, |tx| tx.add_volume(&row))?;
     let row = inner.db.read(|tx| tx.volume(&row.name))?.unwrap_or(row);
+    inner.record(Happened::to(Subject::Volume, "create", &row.name).with("driver", "local"));
     Ok(view(inner, row))
 }
 
@@ -244,6 +246,7 @@ pub(crate) fn remove(inner: &Inner, name: &str) -> Result<()> {
         }
     }
     lock.retire();
+    inner.record(Happened::to(Subject::Volume, "destroy", name).with("driver", "local"));
     Ok(())
 }
 

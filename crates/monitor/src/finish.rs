@@ -62,6 +62,7 @@ impl Monitor {
         };
         // Without it, the engine says that it knows no code.
         drop(self.write_down(&record));
+        self.chronicle.record_end(&record);
         failpoint!("monitor.exit.recorded");
         self.release();
         failpoint!("monitor.exit.released");

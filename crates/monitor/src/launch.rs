@@ -9,11 +9,12 @@ use kernel::process::boot_id;
 use kernel::signal::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use protocol::log::{Stream, Writer};
 use protocol::state::SOCKET;
-use protocol::{GivenNetwork, Launch, Ready, State, StateLock, launch as numbers};
+use protocol::{EventLog, GivenNetwork, Launch, Ready, State, StateLock, launch as numbers};
 use runtime::Stdio;
 use rustix::fs::{AtFlags, Mode};
 use rustix::pty::OpenptFlags;
 
+use crate::chronicle::Chronicle;
 use crate::clock;
 use crate::container::Made;
 use crate::error::{During, Error, Result};
@@ -112,6 +113,7 @@ pub(crate) fn launch(given: Given) -> Option<Monitor> {
     });
     let (monitor, said) = match result.and_then(Monitor::announce) {
         Ok(monitor) => {
+            monitor.chronicle.record("start", &[]);
             let said = Ready::Started {
                 pid: monitor.state.pid,
                 started_at: monitor.state.started_at,
@@ -155,6 +157,7 @@ pub(crate) struct Started {
     pub(crate) stdin: Option<OwnedFd>,
     pub(crate) place: Place,
     pub(crate) network: Network,
+    pub(crate) chronicle: Chronicle,
 }
 
 /// What the monitor holds of its container's network.
@@ -199,6 +202,7 @@ fn start(
     let mut launch = Launch::read(&document).during("read launch")?;
     // Before anything else is opened, so that no other descriptor has their numbers.
     let network = Network::take(launch.network, claim)?;
+    let chronicle = chronicle(&mut launch)?;
     let output = Output::new(Writer::open(container_dir, launch.log).during("open log")?);
     let layout = Layout::probe().during("find cgroups")?;
     let ours = Ours::make(&launch).during("make pipes")?;
@@ -243,7 +247,21 @@ fn start(
         stdin,
         place,
         network,
+        chronicle,
     })
+}
+
+/// Where events go, if the engine wants any.
+fn chronicle(launch: &mut Launch) -> Result<Chronicle> {
+    let named = launch.events.take();
+    let log = match &named {
+        Some(_) => {
+            let dir = kernel::inherited::take(numbers::EVENTS_FD).during("take event directory")?;
+            Some(EventLog::at(dir))
+        }
+        None => None,
+    };
+    Ok(Chronicle::new(launch.id, log, named))
 }
 
 /// The program's standard streams and our ends of them.

@@ -15,6 +15,7 @@
 //! Read `launch` (from five descriptors to a running program), then `serve` (the loop), `requests` (what it answers) and
 //! `finish` (from the program's end to its own). `names` is the container's resolver.
 
+mod chronicle;
 mod client;
 mod clock;
 mod container;

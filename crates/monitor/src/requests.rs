@@ -208,6 +208,7 @@ impl Monitor {
                 return Err((Refusal::System, format!("duplicate terminal: {error}")));
             }
         };
+        self.chronicle.record_exec(id, process);
         let pid = executed.pid.as_raw_nonzero().get();
         let started = Started {
             pid,
@@ -228,6 +229,7 @@ impl Monitor {
 
     /// The exec `id` ended with `code`: remembers it and tells whoever waits.
     pub(crate) fn exec_ended(&mut self, id: &ExecId, code: i32) {
+        self.chronicle.record_exec_end(id, code);
         let waiting = self.execs.ended(id, code);
         let waiting = waiting.and_then(|number| self.client(number));
         if let Some(client) = waiting {

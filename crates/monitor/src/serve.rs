@@ -10,6 +10,7 @@ use protocol::{ExecId, ExitRecord, Launch, State};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
+use crate::chronicle::Chronicle;
 use crate::client::{Client, Heard, Number, Role};
 use crate::clock;
 use crate::container::Container;
@@ -62,6 +63,7 @@ pub(crate) struct Monitor {
     pub(crate) container: Container,
     pub(crate) state: State,
     pub(crate) orders: Orders,
+    pub(crate) chronicle: Chronicle,
     pub(crate) output: Output,
     /// Where output still comes from.
     pub(crate) sources: Vec<Source>,
@@ -114,6 +116,7 @@ impl Monitor {
             container: started.container,
             state: started.state,
             orders: started.orders,
+            chronicle: started.chronicle,
             output: started.output,
             sources: started.sources,
             terminal_end: started.terminal_end,

@@ -40,6 +40,9 @@ pub enum GivenNetwork {
     Names,
 }
 
+/// The directory of the event file; given if [`Launch::events`] is.
+pub const EVENTS_FD: i32 = 11;
+
 /// What a monitor is told to run. It is passed by a descriptor, because it holds what must not be in argv or in the
 /// environment of a process (values of the container's environment).
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -95,6 +98,19 @@ pub struct Launch {
     /// Which descriptors of the network there are.
     #[serde(default)]
     pub network: GivenNetwork,
+    /// What events say of the container; `None`: none are written.
+    #[serde(default)]
+    pub events: Option<Named>,
+}
+
+/// What every event of a container says of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    /// Its name now.
+    pub name: String,
+    /// Its image and its labels.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// How much log is kept.

@@ -4,11 +4,12 @@
 //! has a limit, and garbage gives an error that names it, never a panic and never an allocation of its size.
 //!
 //! Read [`launch`] first (what a monitor is told), then [`message`] (what it can be asked) over [`Connection`], then
-//! [`state`] (is it alive), [`ExitRecord`] (how it ended), [`log`] (what it said) and [`names`]
-//! (whom its programs know by name).
+//! [`state`] (is it alive), [`ExitRecord`] (how it ended), [`log`] (what it said), [`names`]
+//! (whom its programs know by name) and [`event`] (what happened).
 
 mod connection;
 mod error;
+pub mod event;
 mod exec_id;
 mod exit;
 pub mod frame;
@@ -20,6 +21,7 @@ pub mod state;
 
 pub use connection::Connection;
 pub use error::{Error, Kind, Result};
+pub use event::{Event, EventLog, EventReader};
 pub use exec_id::ExecId;
 pub use exit::ExitRecord;
 pub use launch::{GivenNetwork, Launch, LogLimits, Ready};

@@ -12,6 +12,7 @@ mod connection;
 mod containers;
 mod detach;
 mod error;
+mod events;
 mod execs;
 mod hijack;
 mod images;

@@ -14,7 +14,7 @@ use tower_service::Service as _;
 use crate::clock::Clock;
 use crate::error::Refusal;
 use crate::request::Speaks;
-use crate::{containers, execs, images, networks, system, volumes};
+use crate::{containers, events, execs, images, networks, system, volumes};
 
 /// What every handler has.
 #[derive(Debug, Clone)]
@@ -43,6 +43,7 @@ fn resources() -> Router<App> {
         .route("/_ping", get(system::ping))
         .route("/version", get(system::version))
         .route("/info", get(system::info))
+        .route("/events", get(events::events))
         .route("/tare/v1/check", get(system::check))
         .route("/containers/json", get(containers::list))
         .route("/containers/create", post(containers::create))

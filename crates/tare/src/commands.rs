@@ -3,6 +3,7 @@
 mod attach;
 mod create;
 mod daemon;
+mod events;
 mod exec;
 mod history;
 mod images;
@@ -195,6 +196,7 @@ static TABLE: &[Entry] = &[
         &["volume rm", "volume remove"],
         "[OPTIONS] VOLUME [VOLUME...]"
     ),
+    client!(events, &["events", "system events"], "[OPTIONS]"),
     client!(version, &["version"], "[OPTIONS]"),
     client!(info, &["info", "system info"], "[OPTIONS]"),
     engine!(daemon, &["daemon"], "[OPTIONS]"),

@@ -372,14 +372,7 @@ impl Host {
         for (top, keeps) in [
             (
                 self.root(),
-                [
-                    "tare.db",
-                    "tare.db-wal",
-                    "tare.db-shm",
-                    "events",
-                    "oci-layout",
-                ]
-                .as_slice(),
+                ["tare.db", "tare.db-wal", "tare.db-shm", "oci-layout"].as_slice(),
             ),
             (self.run(), &["tare.sock"]),
         ] {
@@ -387,6 +380,7 @@ impl Host {
                 let inside = path.strip_prefix(&top).unwrap();
                 let kept = keeps.iter().any(|k| inside == Path::new(k))
                     || inside.starts_with("locks")
+                    || inside.starts_with("events")
                     || path.extension().is_some_and(|e| e == "lock");
                 if !kept {
                     found.push(format!("file {}", path.display()));

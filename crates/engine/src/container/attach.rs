@@ -15,6 +15,7 @@ use super::lookup;
 use super::stored::Stored;
 use super::{AttachRequest, Attached};
 use crate::error::{Error, Result};
+use crate::event::Happened;
 use crate::launch::open_dir;
 use crate::link;
 use crate::log::{Live, Records, Source};
@@ -56,6 +57,7 @@ pub(crate) enum Outcome {
 pub(super) fn attach(engine: &Engine, name: &str, request: AttachRequest) -> Result<Attached> {
     let inner = &*engine.0;
     let row = lookup::find(inner, name)?;
+    inner.record(Happened::to_container(&row, "attach"));
     let stored = Stored::parse(&row.id, &row.config)?;
     let stdin = request.stdin && stored.config.open_stdin;
     let now = truth::look(inner, &row)?;

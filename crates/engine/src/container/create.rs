@@ -13,6 +13,7 @@ use super::stored::Stored;
 use super::{CreateRequest, Created};
 use crate::bundle;
 use crate::error::{Error, Result};
+use crate::event::Happened;
 use crate::image::lookup as images;
 use crate::network_files;
 use crate::open::Engine;
@@ -112,6 +113,7 @@ pub(super) fn create(engine: &Engine, request: CreateRequest) -> Result<Created>
         }
     }
     failpoint!("container.create.after_row");
+    inner.record(Happened::to_container(&row, "create"));
     Ok(Created { id, warnings })
 }
 

@@ -10,6 +10,7 @@ use super::lookup;
 use super::stop;
 use super::{Containers, RemoveRequest};
 use crate::error::{Error, Result};
+use crate::event::Happened;
 use crate::image::garbage;
 use crate::open::{Engine, Inner};
 use crate::rootfs;
@@ -105,6 +106,7 @@ fn dispose(inner: &Inner, row: &ContainerRow, lock: ObjectLock) -> Result<()> {
     attach::serve_pending(inner, id, attach::Outcome::Failed);
     clear(inner, id, entry)?;
     lock.retire();
+    inner.record(Happened::to_container(row, "destroy"));
     inner.changed.notify_waiters();
     if last {
         // Its image is gone already: nobody else needs its layers. If now is not the time, the next collection takes them.

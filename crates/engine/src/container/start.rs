@@ -82,7 +82,7 @@ fn begin(inner: &Inner, row: &ContainerRow, stored: &Stored) -> Result<()> {
     };
     network_files::write(&directory, &stored.host, &names)?;
     let spec = bundle::spec(&input)?;
-    let document = launch::document(inner, &row.id, stored, spec);
+    let document = launch::document(inner, row, stored, spec);
     failpoint!("container.start.prepared");
     let mounted = rootfs::mount(inner, row, &stored.config.working_dir)?;
     failpoint!("container.start.mounted");
@@ -90,6 +90,7 @@ fn begin(inner: &Inner, row: &ContainerRow, stored: &Stored) -> Result<()> {
         root: mounted.mount.into_fd(),
         container_dir: mounted.directory,
         run_dir: launch::open_dir(&run)?.into(),
+        events: launch::duplicate(inner.events()?)?,
     };
     // The record of its last end stays until the new monitor holds its lock and takes it away: without both, a waiter
     // would take the container for lost.

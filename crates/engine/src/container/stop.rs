@@ -11,6 +11,7 @@ use super::lookup;
 use super::stored::Stored;
 use super::wait;
 use crate::error::{Error, Kind, Result};
+use crate::event::Happened;
 use crate::link;
 use crate::open::{Engine, Inner};
 use crate::truth::{self, Now};
@@ -57,15 +58,20 @@ pub(super) async fn stop(engine: &Engine, name: &str, request: StopRequest) -> R
         None => Some(ending.as_mut().await),
     };
     match ended {
-        Some(end) => end.map(drop),
+        Some(end) => drop(end?),
         None => {
             kill_hard(engine, &row).await?;
             match tokio::time::timeout(LAST_BREATH, ending).await {
-                Ok(end) => end.map(drop),
-                Err(_) => Err(immortal(&row)),
+                Ok(end) => drop(end?),
+                Err(_) => return Err(immortal(&row)),
             }
         }
     }
+    let stopped = move |engine: &Engine| {
+        engine.0.record(Happened::to_container(&row, "stop"));
+        Ok(())
+    };
+    engine.step(stopped).await
 }
 
 pub(super) async fn kill(engine: &Engine, name: &str, signal: Option<&str>) -> Result<()> {
@@ -121,9 +127,11 @@ fn parse(signal: &str) -> Result<i32> {
 }
 
 async fn send(engine: &Engine, row: &ContainerRow, signal: i32) -> Result<()> {
-    let id = row.id;
+    let row = row.clone();
     engine
         .step(move |engine| {
+            engine.0.record(killed(&row, signal));
+            let id = row.id;
             let request = Request::Signal { signal, exec: None };
             // One that has ended meanwhile needs no signal.
             link::ask(&engine.0, &id, &request).map(|_: Option<Reply>| ())
@@ -131,11 +139,16 @@ async fn send(engine: &Engine, row: &ContainerRow, signal: i32) -> Result<()> {
         .await
 }
 
+fn killed(row: &ContainerRow, signal: i32) -> Happened {
+    Happened::to_container(row, "kill").with("signal", signal)
+}
+
 /// Kills the program through its monitor, or without it if it does not answer.
 async fn kill_hard(engine: &Engine, row: &ContainerRow) -> Result<()> {
     let row = row.clone();
     engine
         .step(move |engine| {
+            engine.0.record(killed(&row, SIGKILL));
             let request = Request::Signal {
                 signal: SIGKILL,
                 exec: None,

@@ -79,6 +79,7 @@ impl Bench {
         process.cwd = "/".to_owned();
         process.terminal = false;
         Launch {
+            events: None,
             v: Launch::VERSION,
             id: self.id,
             spec,
