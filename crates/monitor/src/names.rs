@@ -10,7 +10,8 @@ mod sockets;
 mod stream;
 mod table;
 
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -140,7 +141,7 @@ impl Resolver {
         self.accept_after = self.accept_after.filter(|after| *after > now);
         while let Some(at) = self.waiting.iter().position(|w| w.deadline <= now) {
             let late = self.waiting.swap_remove(at);
-            self.try_next(late, now);
+            self.dispatch(late, now);
         }
         self.streams.retain(|stream| stream.deadline > now);
     }
@@ -175,26 +176,30 @@ impl Resolver {
     }
 
     fn accept(&mut self) {
-        match self.connections.accept() {
-            Ok((socket, _)) => {
-                if self.streams.len() >= MOST_STREAMS {
-                    // Who has been silent for the longest: one program that holds connections keeps no other out (CVE-2024-8418).
-                    let oldest = self
-                        .streams
-                        .iter()
-                        .enumerate()
-                        .min_by_key(|(_, s)| s.deadline);
-                    if let Some(at) = oldest.map(|(at, _)| at) {
-                        self.streams.swap_remove(at);
-                    }
+        // Several at once: who holds many makes the queue of the others overflow, and they would try again after a second.
+        for _ in 0..TURN {
+            match self.connections.accept() {
+                Ok((socket, _)) => self.welcome(socket),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => {
+                    self.accept_after = Some(Instant::now() + NO_DESCRIPTORS);
+                    return;
                 }
-                let number = self.number();
-                self.streams
-                    .extend(Stream::new(number, socket, Instant::now()).ok());
             }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => self.accept_after = Some(Instant::now() + NO_DESCRIPTORS),
         }
+    }
+
+    fn welcome(&mut self, socket: TcpStream) {
+        if self.streams.len() >= MOST_STREAMS {
+            // Who has been silent for the longest: one program that holds connections keeps no other out (CVE-2024-8418).
+            let oldest = self.streams.iter().enumerate();
+            if let Some((at, _)) = oldest.min_by_key(|(_, stream)| stream.deadline) {
+                self.streams.swap_remove(at);
+            }
+        }
+        let number = self.number();
+        let stream = Stream::new(number, socket, Instant::now());
+        self.streams.extend(stream.ok());
     }
 
     fn number(&mut self) -> u32 {
@@ -258,10 +263,6 @@ impl Resolver {
         self.fail(&waiting);
     }
 
-    fn try_next(&mut self, waiting: Waiting, now: Instant) {
-        self.dispatch(waiting, now);
-    }
-
     fn hear_server(&mut self, number: u32, flags: PollFlags) {
         let Some(at) = self.waiting.iter().position(|w| w.number == number) else {
             return;
@@ -276,7 +277,7 @@ impl Resolver {
             }
             Heard::Failure => {
                 let waiting = self.waiting.swap_remove(at);
-                self.try_next(waiting, Instant::now());
+                self.dispatch(waiting, Instant::now());
             }
         }
     }

@@ -30,6 +30,8 @@ pub(crate) struct Bench {
     parent: String,
     before: Snapshot,
     monitors: Vec<Child>,
+    /// What the next monitor is given besides.
+    pub(crate) given: Vec<(OwnedFd, i32)>,
 }
 
 impl Bench {
@@ -40,6 +42,7 @@ impl Bench {
         let bench = Self {
             before: Snapshot::take(&parent),
             monitors: Vec::new(),
+            given: Vec::new(),
             dir,
             id,
             parent,
@@ -136,6 +139,9 @@ impl Bench {
             File::open(self.run_dir()).unwrap(),
             protocol::launch::RUN_DIR_FD,
         );
+        for (fd, number) in self.given.drain(..) {
+            spawn = spawn.fd(fd, number);
+        }
         if let Some(point) = failpoint {
             spawn = spawn.env("TARE_FAILPOINT", point);
         }
