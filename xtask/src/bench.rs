@@ -161,10 +161,17 @@ fn measure_all(
     if wanted("runtime") {
         shell::say("run of one bundle by the runtimes alone");
         let with_tare = contenders.iter().any(|c| c.name() == "tare");
-        tables.push((
-            "runtime",
-            measure::compare(&runtimes::jobs(arena, with_tare)?)?,
-        ));
+        let runtimes = runtimes::Runtimes::set_up(arena, with_tare)?;
+        tables.push(("runtime", measure::compare(&runtimes.whole()?)?));
+        shell::say("create, start, wait and delete by the runtimes alone");
+        tables.push(("runtime-steps", runtimes.steps()?));
+        shell::say("exec by the runtimes alone");
+        runtimes.begin()?;
+        tables.push(("runtime-exec", measure::compare(&runtimes.execs())?));
+        runtimes.end()?;
+        shell::say("100 at once by the runtimes alone");
+        tables.push(("runtime-crowd", runtimes.crowd()?));
+        tables.push(("runtime-weight", runtimes.weight()?));
     }
     if wanted("memory") {
         let mut rows = Vec::new();
