@@ -26,6 +26,6 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use document::{Dockerfile, Parsed, Stage, parse};
 pub use expand::Expander;
 pub use ignore::Ignore;
-pub use instruction::{Instruction, Kind};
+pub use instruction::{Instruction, Kind, Mount};
 pub use source::{Source, Span};
 pub use word::Word;
