@@ -52,6 +52,7 @@ pub use gate::release;
 pub use group::make_group;
 pub use hook::{Turn, run_each, run_hooks};
 pub use known::{Known, known};
+pub use plan::check;
 pub use rdt::release_rdt;
 pub use systemd::{Scope, is_booted};
 pub use update::update;

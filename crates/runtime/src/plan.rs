@@ -298,3 +298,14 @@ fn kind(kind: NamespaceKind) -> Kind {
         NamespaceKind::Time => Kind::Time,
     }
 }
+
+/// Whether a container can be made of `spec`, as far as can be told before anything is: [`crate::create`] checks the same.
+///
+/// # Errors
+/// It asks for what can't be, or must not be, or names a namespace that isn't there.
+pub fn check(spec: &Spec) -> Result<()> {
+    Plan::new(spec).map(drop)
+}
+
+#[cfg(test)]
+mod tests;

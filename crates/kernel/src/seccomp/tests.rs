@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
 use super::program::{AND, IF_EQUAL, IF_GREATER, IF_GREATER_OR_EQUAL, JUMP, LOAD, RETURN};
+mod random;
+
 use super::{Action, Arch, Arg, Filter, Instruction, Op, Profile, Rule, X32_BIT, table};
 
 const EPERM: Action = Action::Errno(1);
