@@ -107,10 +107,10 @@ proptest! {
                 *old = value;
             }
         }
-        if let Ok(spec) = serde_json::from_value::<Spec>(config) {
-            if let Err(error) = check(&spec) {
-                prop_assert!(!error.to_string().is_empty());
-            }
+        if let Ok(spec) = serde_json::from_value::<Spec>(config)
+            && let Err(error) = check(&spec)
+        {
+            prop_assert!(!error.to_string().is_empty());
         }
     }
 
