@@ -11,6 +11,7 @@ pub(crate) mod mounts;
 mod names;
 pub(crate) mod remove;
 mod start;
+pub(crate) mod step;
 mod stop;
 pub(crate) mod stored;
 mod view;

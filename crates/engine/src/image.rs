@@ -3,8 +3,8 @@
 mod archive;
 mod changes;
 pub(crate) mod garbage;
-mod import;
-mod intake;
+pub(crate) mod import;
+pub(crate) mod intake;
 mod list;
 mod load;
 pub(crate) mod lookup;

@@ -7,6 +7,7 @@
 //! Read [`container`] first, then `bundle` (a container becomes a runtime spec: pure), then `launch` (it becomes a
 //! process), then `recovery`.
 
+pub mod build;
 mod bundle;
 pub mod container;
 mod disk;

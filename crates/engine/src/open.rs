@@ -14,6 +14,7 @@ use store::Store;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Notify;
 
+use crate::build::Builds;
 use crate::bundle::Facts;
 use crate::container::Containers;
 use crate::container::attach::PendingAttach;
@@ -133,6 +134,12 @@ impl Engine {
     #[must_use]
     pub fn images(&self) -> Images {
         Images::new(self.clone())
+    }
+
+    /// What can be built.
+    #[must_use]
+    pub fn builds(&self) -> Builds {
+        Builds::new(self.clone())
     }
 
     /// What can be done with volumes.

@@ -7,6 +7,7 @@
 //! turns the engine's types into the wire's and back, the rest is one file a resource.
 
 mod body;
+mod build;
 mod clock;
 mod connection;
 mod containers;

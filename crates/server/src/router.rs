@@ -14,7 +14,7 @@ use tower_service::Service as _;
 use crate::clock::Clock;
 use crate::error::Refusal;
 use crate::request::Speaks;
-use crate::{containers, events, execs, images, networks, system, volumes};
+use crate::{build, containers, events, execs, images, networks, system, volumes};
 
 /// What every handler has.
 #[derive(Debug, Clone)]
@@ -61,6 +61,8 @@ fn resources() -> Router<App> {
         .route("/exec/{id}/start", post(execs::start))
         .route("/exec/{id}/json", get(execs::inspect))
         .route("/exec/{id}/resize", post(execs::resize))
+        .route("/build", post(build::build))
+        .route("/build/prune", post(build::prune))
         .route("/images/json", get(images::list))
         .route("/images/load", post(images::load))
         .route("/images/create", post(images::create))

@@ -120,6 +120,7 @@ impl Tx<'_> {
             "SELECT {COLUMNS} FROM layers
              WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = layers.id)
                AND NOT EXISTS (SELECT 1 FROM containers WHERE instr(containers.layers, layers.id) > 0)
+               AND NOT EXISTS (SELECT 1 FROM build_results WHERE diff_id = layers.diff_id)
              ORDER BY id"
         ))?;
         let rows = statement.query_map([], read)?;

@@ -6,6 +6,7 @@
 //! Read `schema/0001.sql` first, then [`Db`], then the rows of one module.
 
 mod blob;
+mod build;
 mod container;
 mod db;
 mod error;

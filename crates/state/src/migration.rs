@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 const MIGRATIONS: &[&str] = &[
     include_str!("../schema/0001.sql"),
     include_str!("../schema/0002.sql"),
+    include_str!("../schema/0003.sql"),
 ];
 
 /// Brings the database up to date.

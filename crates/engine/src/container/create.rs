@@ -131,7 +131,7 @@ fn taken(name: &str, by: &ContainerId) -> Error {
     ))
 }
 
-fn machine() -> Machine {
+pub(super) fn machine() -> Machine {
     Machine {
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
         unified: bundle::facts::is_unified(),

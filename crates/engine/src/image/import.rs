@@ -28,14 +28,14 @@ pub(super) fn import(
 }
 
 /// An addition of content: journaled, and with the content shared, so that nobody collects its parts meanwhile.
-pub(super) struct Adding<'a> {
+pub(crate) struct Adding<'a> {
     inner: &'a Inner,
-    pub(super) entry: EntryId,
+    pub(crate) entry: EntryId,
     lock: ObjectLock,
 }
 
 impl<'a> Adding<'a> {
-    pub(super) fn begin(inner: &'a Inner, subject: &str) -> Result<Self> {
+    pub(crate) fn begin(inner: &'a Inner, subject: &str) -> Result<Self> {
         let lock = inner
             .locks
             .lock_shared(LockKind::Content, garbage::ALL, PATIENCE)?;
@@ -54,7 +54,7 @@ impl<'a> Adding<'a> {
     }
 
     /// Undoes a failed addition; the cause is what the caller gets.
-    pub(super) fn end<T>(self, result: Result<T>) -> Result<T> {
+    pub(crate) fn end<T>(self, result: Result<T>) -> Result<T> {
         drop(self.lock);
         if result.is_err() {
             drop(garbage::collect_for(self.inner, self.entry));
@@ -123,7 +123,7 @@ fn without_nulls(mut value: serde_json::Value) -> serde_json::Value {
 }
 
 /// Keeps a small document.
-pub(super) fn store_small(inner: &Inner, bytes: &[u8]) -> Result<BlobDigest> {
+pub(crate) fn store_small(inner: &Inner, bytes: &[u8]) -> Result<BlobDigest> {
     let mut writer = inner.store()?.blob_writer()?;
     writer
         .write_all(bytes)

@@ -15,7 +15,7 @@ const WAITING: usize = 4;
 
 /// The reading end for code that blocks.
 #[derive(Debug)]
-pub(super) struct Intake {
+pub(crate) struct Intake {
     pieces: mpsc::Receiver<io::Result<Bytes>>,
     current: Bytes,
     failed: bool,
@@ -46,7 +46,7 @@ impl Read for Intake {
 
 /// Reads `source` here and gives it to `f`, which blocks elsewhere. A caller that goes away ends the stream with an error, so
 /// that `f` never takes a part for the whole.
-pub(super) async fn pour<T: Send + 'static>(
+pub(crate) async fn pour<T: Send + 'static>(
     engine: &Engine,
     mut source: impl AsyncRead + Send + Unpin + 'static,
     f: impl FnOnce(&Engine, Intake) -> Result<T> + Send + 'static,

@@ -7,6 +7,7 @@
 )]
 
 mod archive;
+mod builds;
 mod containers;
 mod images;
 mod place;
