@@ -173,9 +173,19 @@ impl Containers {
     /// As [`Containers::stop`] and [`Containers::start`].
     pub async fn restart(&self, name: &str, request: StopRequest) -> Result<()> {
         match self.stop(name, request).await {
-            Err(error) if error.kind != Kind::NotModified => Err(error),
-            _ => self.start(name).await,
+            Err(error) if error.kind != Kind::NotModified => return Err(error),
+            _ => self.start(name).await?,
         }
+        let name = name.to_owned();
+        self.engine
+            .step(move |engine| {
+                // One that was to go when it ended, and ended at once, is not there any more.
+                if let Ok(row) = lookup::find(&engine.0, &name) {
+                    engine.0.record(Happened::to_container(&row, "restart"));
+                }
+                Ok(())
+            })
+            .await
     }
 
     /// Sends a signal (`KILL` if none) to the program; waits until a `KILL` has ended it.

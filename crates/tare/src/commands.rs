@@ -16,6 +16,7 @@ mod load;
 mod logs;
 mod options;
 mod ps;
+mod restart;
 mod rm;
 mod rmi;
 mod run;
@@ -128,6 +129,11 @@ static TABLE: &[Entry] = &[
     client!(
         stop,
         &["stop", "container stop"],
+        "[OPTIONS] CONTAINER [CONTAINER...]"
+    ),
+    client!(
+        restart,
+        &["restart", "container restart"],
         "[OPTIONS] CONTAINER [CONTAINER...]"
     ),
     client!(

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use testkit::sandbox::Sandbox;
 use testkit::{Host, Transport};
 
-testkit::over_both_transports!(events_are_told_replayed_and_filtered,);
+testkit::over_both_transports!(
+    events_are_told_replayed_and_filtered,
+    restart_stops_and_starts_again,
+);
 
 /// Waits until `ready` or panics with `what` after 10 s.
 #[track_caller]
@@ -145,5 +148,30 @@ fn events_are_told_replayed_and_filtered(sandbox: &Sandbox, transport: Transport
     assert!(die.contains("exitCode=137"), "{die}");
     let bad = host.tare(["events", "--filter", "nonsense=1"]).fails(1);
     assert!(bad.contains("invalid filter 'nonsense'"), "{bad}");
+    host.finish();
+}
+
+fn restart_stops_and_starts_again(sandbox: &Sandbox, transport: Transport) {
+    let host = Host::with_busybox(sandbox, transport);
+    let _id = host
+        .tare(["run", "-d", "--name", "web", "busybox", "sleep", "1000"])
+        .ok();
+    let pid = || {
+        host.tare(["inspect", "--format", "{{.State.Pid}}", "web"])
+            .ok()
+    };
+    let before = pid();
+    let out = host.tare(["restart", "-t", "0", "web"]).ok();
+    assert_eq!(out, "web");
+    let after = pid();
+    assert!(after != "0" && after != before, "{before} {after}");
+    // One that does not run is started.
+    let _out = host.tare(["stop", "-t", "0", "web"]).ok();
+    let _out = host.tare(["container", "restart", "web"]).ok();
+    assert_ne!(pid(), "0");
+    let restarts = happened(&host, "10m", &["container=web", "event=restart"]);
+    assert_eq!(restarts, ["container restart"; 2]);
+    let missing = host.tare(["restart", "nobody"]).fails(1);
+    assert!(missing.contains("No such container: nobody"), "{missing}");
     host.finish();
 }
