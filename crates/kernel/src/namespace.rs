@@ -117,6 +117,15 @@ pub fn open(pid: Option<Pid>, kind: Kind) -> Result<OwnedFd> {
     openat(CWD, &path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at("open namespace", path)
 }
 
+/// A descriptor of the calling thread's own namespace, which may be another than its process's.
+///
+/// # Errors
+/// The kernel has no such kind.
+pub fn open_own(kind: Kind) -> Result<OwnedFd> {
+    let path = format!("/proc/thread-self/ns/{}", kind.name());
+    openat(CWD, &path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).at("open namespace", path)
+}
+
 /// The number that identifies the namespace behind `fd` on this host, until it ends.
 ///
 /// # Errors

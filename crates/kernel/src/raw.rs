@@ -20,6 +20,7 @@ pub(crate) mod keyring;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod mount;
+pub(crate) mod netlink;
 pub(crate) mod prctl;
 pub(crate) mod sched;
 pub(crate) mod seccomp;

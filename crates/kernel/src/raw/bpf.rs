@@ -42,6 +42,16 @@ pub(crate) const fn copy(to: u8, from: u8) -> Instruction {
     instruction(0xbc, to, from, 0, 0)
 }
 
+/// `to = from`, 64 bits wide: for a pointer
+pub(crate) const fn copy_pointer(to: u8, from: u8) -> Instruction {
+    instruction(0xbf, to, from, 0, 0)
+}
+
+/// `r0 = ` the byte of the packet at `offset` (BPF_LD | BPF_ABS | BPF_B); r6 must point to the packet
+pub(crate) const fn load_packet_byte(offset: i32) -> Instruction {
+    instruction(0x30, 0, 0, 0, offset)
+}
+
 /// `register = value`
 pub(crate) const fn set(register: u8, value: i32) -> Instruction {
     instruction(0xb7, register, 0, 0, value)
@@ -72,6 +82,7 @@ const BPF_PROG_ATTACH: libc::c_int = 8;
 const BPF_PROG_DETACH: libc::c_int = 9;
 const BPF_PROG_GET_FD_BY_ID: libc::c_int = 13;
 const BPF_PROG_QUERY: libc::c_int = 16;
+const BPF_PROG_TYPE_SCHED_CLS: u32 = 3;
 const BPF_PROG_TYPE_CGROUP_DEVICE: u32 = 15;
 const BPF_CGROUP_DEVICE: u32 = 6;
 const BPF_F_ALLOW_MULTI: u32 = 2;
@@ -98,10 +109,19 @@ struct Load {
     flags: u32,
 }
 
-/// BPF_PROG_LOAD.
+/// BPF_PROG_LOAD of a program about the devices of a cgroup.
 pub(crate) fn load_device_program(instructions: &[Instruction]) -> io::Result<OwnedFd> {
+    load(BPF_PROG_TYPE_CGROUP_DEVICE, instructions)
+}
+
+/// BPF_PROG_LOAD of a program about packets.
+pub(crate) fn load_packet_program(instructions: &[Instruction]) -> io::Result<OwnedFd> {
+    load(BPF_PROG_TYPE_SCHED_CLS, instructions)
+}
+
+fn load(kind: u32, instructions: &[Instruction]) -> io::Result<OwnedFd> {
     let mut attr = Load {
-        kind: BPF_PROG_TYPE_CGROUP_DEVICE,
+        kind,
         count: instructions.len() as u32,
         instructions: instructions.as_ptr() as u64,
         license: c"Apache-2.0".as_ptr() as u64,
