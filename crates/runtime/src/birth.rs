@@ -6,7 +6,7 @@ use rustix::io::Errno;
 use std::os::fd::{AsFd, OwnedFd};
 
 use crate::channel::{Channel, Word};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::idmap;
 use crate::plan::{Namespaces, Plan};
 
@@ -68,14 +68,22 @@ pub(crate) fn enter(plan: &Plan, channel: &Channel) -> Result<()> {
     }
 }
 
-/// Makes a sibling of the calling process and ends; only the sibling returns.
+/// Makes a sibling of the calling process and ends; only the sibling returns, and not before it has been told of: what it
+/// says itself comes after that.
 pub(crate) fn follow(channel: &Channel) -> Result<()> {
+    let (told, teller) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(Error::at("make", "pipe"))?;
     match clone3(process::SIBLING, None)? {
         Some((pid, pidfd)) => {
             channel.send_forked(pid, pidfd.as_fd())?;
             exit_now(0)
         }
-        None => Ok(()),
+        None => {
+            drop(teller);
+            // It ends with the one who tells.
+            while let Err(Errno::INTR) = rustix::io::read(&told, &mut [0; 1]) {}
+            Ok(())
+        }
     }
 }
 
