@@ -15,7 +15,7 @@ use kernel::Errno;
 use kernel::namespace::{self, Kind};
 use kernel::netlink::expression::{Connection, Expression, Header, Meta, Register, Seen, Verdict};
 use kernel::netlink::nft::{self, Base, Batch, Bytes, Element, Family, Field, Hook, Set, Watch};
-use kernel::netlink::route::{self, LinkLocal, NewLink, NoGateway, State};
+use kernel::netlink::route::{self, LinkLocal, NewLink, NoGateway, PortSettings, State};
 use kernel::netlink::{Socket, Topic, loopback_guard, loopback_up, take_port};
 
 fn said(program: &str, args: &[&str]) -> String {
@@ -70,10 +70,10 @@ fn a_pair_is_born_in_two_namespaces() {
         state: State::Down,
         ..link("v0")
     };
-    let mut messages = vec![pair.veth(&peer, namespace.as_fd())];
+    let mut messages = vec![pair.veth(&peer, Some(namespace.as_fd()))];
     messages.extend(route::raise("v0", LinkLocal::None));
     here.request("pair", messages).unwrap();
-    let again = here.request("pair", vec![pair.veth(&peer, namespace.as_fd())]);
+    let again = here.request("pair", vec![pair.veth(&peer, Some(namespace.as_fd()))]);
     assert_eq!(again.unwrap_err().errno(), Errno::EXIST);
     let inside = route::link(&there, "eth0").unwrap().unwrap();
     assert_eq!(inside.mac, Some([2, 0x42, 10, 0, 0, 2]));
@@ -112,7 +112,11 @@ fn a_pair_is_born_in_two_namespaces() {
     let local = |a: &route::Address| a.index == port.index;
     assert!(!route::addresses(&here).unwrap().iter().any(local));
     assert_eq!(port.master, Some(bridge.index));
-    here.request("port", vec![route::isolate_port(port.index)])
+    let settings = PortSettings {
+        isolated: true,
+        hairpin: true,
+    };
+    here.request("port", vec![route::set_port(port.index, settings)])
         .unwrap();
     assert!(said("ip", &["-d", "link", "show", "v0"]).contains("isolated on"));
     here.request("link", vec![route::delete_link(port.index)])
@@ -336,7 +340,7 @@ fn the_guard_keeps_loopback_addresses_out() {
     loopback_up().unwrap();
     let (namespace, neighbour) = neighbour();
     let here = Socket::open(Topic::Route).unwrap();
-    let pair = link("v0").veth(&link("v1"), namespace.as_fd());
+    let pair = link("v0").veth(&link("v1"), Some(namespace.as_fd()));
     here.request("pair", vec![pair]).unwrap();
     let index = route::link(&here, "v0").unwrap().unwrap().index;
     let address = route::add_address(index, "10.9.0.1".parse().unwrap(), 24);

@@ -15,6 +15,8 @@ const GETCHAIN: u16 = 4;
 const NEWRULE: u16 = 6;
 const GETRULE: u16 = 7;
 const DELRULE: u16 = 8;
+const DELCHAIN: u16 = 5;
+const DELSET: u16 = 11;
 const NEWSET: u16 = 9;
 const NEWELEMENT: u16 = 12;
 const DELELEMENT: u16 = 14;
@@ -184,6 +186,12 @@ impl Bytes {
     #[must_use]
     pub const fn new() -> Self {
         Self(Vec::new())
+    }
+
+    /// The one part of a key that has no other: not padded.
+    #[must_use]
+    pub fn bare(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
     }
 
     /// Adds a part, padded to a multiple of four.
@@ -360,6 +368,18 @@ impl Batch {
         self.messages.push(message);
     }
 
+    /// The changes of another batch too.
+    pub fn append(&mut self, other: Self) {
+        self.messages.extend(other.messages);
+    }
+
+    /// Adds a rule at the end of a chain, with a mark of whose it is.
+    pub fn append_rule(&mut self, chain: &str, mark: &[u8], expressions: &[Expression<'_>]) {
+        let mut message = self.rule(chain, expressions, F_CREATE | F_APPEND);
+        message.put(7, mark);
+        self.messages.push(message);
+    }
+
     /// Adds a rule at the start of a chain, or before the rule `before` (Linux 3.13), with a mark of whose it is.
     pub fn insert_rule(
         &mut self,
@@ -526,7 +546,8 @@ impl Watch {
         Ok(Self(socket))
     }
 
-    /// Whether a table of this name was removed, or something was lost since the last time. Does not wait.
+    /// Whether a table of this name, or rules, chains or sets of it were removed and the table not made again, or something was lost, since the last time. Elements
+    /// come and go all the time. Does not wait.
     ///
     /// # Errors
     /// netlink failed.
@@ -535,14 +556,19 @@ impl Watch {
             Err(error) if error.errno() == Errno::NOBUFS => return Ok(true),
             other => other?,
         };
-        // Rules, chains and sets may go one by one, as `nft flush table` does.
-        let gone = |reply: &Reply| {
-            let kind = reply.kind & 0xff;
-            reply.kind & 0xff00 == SUBSYSTEM
-                && matches!(kind, DELTABLE | DELRULE | 5 | 11)
-                && reply.attributes(GENERIC).text(1) == Some(table)
-        };
-        Ok(replies.iter().any(gone))
+        let mut gone = false;
+        for reply in &replies {
+            let ours = reply.kind & 0xff00 == SUBSYSTEM
+                && reply.attributes(GENERIC).text(1) == Some(table);
+            match reply.kind & 0xff {
+                // Whoever makes the table again makes it whole.
+                NEWTABLE if ours => gone = false,
+                // Rules, chains and sets may go one by one, as `nft flush table` does.
+                DELTABLE | DELRULE | DELCHAIN | DELSET if ours => gone = true,
+                _ => {}
+            }
+        }
+        Ok(gone)
     }
 }
 

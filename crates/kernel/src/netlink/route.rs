@@ -42,6 +42,7 @@ const IFLA_GROUP: u16 = 27;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
+const IFLA_BRPORT_MODE: u16 = 4;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 const VETH_INFO_PEER: u16 = 1;
 /// `IFLA_INET6_ADDR_GEN_MODE`, and its modes: from the Ethernet address, and none.
@@ -147,10 +148,10 @@ impl NewLink<'_> {
         message
     }
 
-    /// A pair of Ethernet links, of which the other, `peer`, is born in the network namespace `namespace`. A link that is moved there later waits for
+    /// A pair of Ethernet links, of which the other, `peer`, is born in the network namespace `namespace` if one is given. A link that is moved there later waits for
     /// a grace period of the kernel's, 16 ms. The peer can't be up before the pair is whole.
     #[must_use]
-    pub fn veth(&self, peer: &NewLink<'_>, namespace: BorrowedFd<'_>) -> Message {
+    pub fn veth(&self, peer: &NewLink<'_>, namespace: Option<BorrowedFd<'_>>) -> Message {
         let mut message = self.message();
         message.nest(IFLA_LINKINFO, |info| {
             info.put_text(IFLA_INFO_KIND, "veth");
@@ -158,7 +159,7 @@ impl NewLink<'_> {
                 data.nest(VETH_INFO_PEER, |inner| {
                     inner.put_raw(&ifinfo(0, 0, 0, 0));
                     peer.fill(inner);
-                    inner.put(IFLA_NET_NS_FD, &namespace.as_raw_fd().to_ne_bytes());
+                    put_namespace(inner, namespace);
                 });
             });
         });
@@ -170,9 +171,7 @@ impl NewLink<'_> {
     pub fn on(&self, parent: u32, kind: Sub, namespace: Option<BorrowedFd<'_>>) -> Message {
         let mut message = self.message();
         message.put_u32(IFLA_LINK, parent);
-        if let Some(namespace) = namespace {
-            message.put(IFLA_NET_NS_FD, &namespace.as_raw_fd().to_ne_bytes());
-        }
+        put_namespace(&mut message, namespace);
         message.nest(IFLA_LINKINFO, |info| match kind {
             Sub::Macvlan(mode) => {
                 info.put_text(IFLA_INFO_KIND, "macvlan");
@@ -191,6 +190,12 @@ impl NewLink<'_> {
             }
         });
         message
+    }
+}
+
+fn put_namespace(message: &mut Message, namespace: Option<BorrowedFd<'_>>) {
+    if let Some(namespace) = namespace {
+        message.put(IFLA_NET_NS_FD, &namespace.as_raw_fd().to_ne_bytes());
     }
 }
 
@@ -241,11 +246,23 @@ pub fn set_alias(index: u32, alias: &str) -> Message {
     message
 }
 
-/// Isolates a port: it reaches its bridge and ports that are not isolated, no other (Linux 4.18).
+/// How a bridge treats one of its ports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortSettings {
+    /// It reaches its bridge and ports that are not isolated, no other (Linux 4.18).
+    pub isolated: bool,
+    /// What came from it may go back to it.
+    pub hairpin: bool,
+}
+
+/// Says how a bridge treats one of its ports.
 #[must_use]
-pub fn isolate_port(index: u32) -> Message {
+pub fn set_port(index: u32, settings: PortSettings) -> Message {
     let mut message = Message::new(SETLINK, 0).body(&ifinfo(AF_BRIDGE, index, 0, 0));
-    message.nest(IFLA_PROTINFO, |port| port.put(IFLA_BRPORT_ISOLATED, &[1]));
+    message.nest(IFLA_PROTINFO, |port| {
+        port.put(IFLA_BRPORT_MODE, &[settings.hairpin.into()]);
+        port.put(IFLA_BRPORT_ISOLATED, &[settings.isolated.into()]);
+    });
     message
 }
 
