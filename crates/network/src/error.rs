@@ -75,7 +75,6 @@ impl Error {
     }
 }
 
-#[expect(dead_code, reason = "for what is applied")]
 /// Puts into words what the kernel refused.
 pub(crate) trait Doing<T> {
     /// `self`, or an error that `what` failed.

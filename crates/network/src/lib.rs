@@ -15,6 +15,7 @@ pub mod ipam;
 pub mod network;
 pub mod options;
 pub mod publish;
+mod rules;
 #[cfg(test)]
 mod samples;
 pub mod subnet;

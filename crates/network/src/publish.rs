@@ -1,7 +1,7 @@
 //! Published ports: what is wanted ([`Publish`]), and what was decided ([`Binding`]).
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,8 @@ use spec::ContainerId;
 
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Kind, Result};
-use crate::network::Network;
+use crate::network::{Driver, Network};
+use crate::options::GatewayMode;
 use crate::subnet::Family;
 
 /// The protocols whose ports are published.
@@ -157,6 +158,12 @@ pub struct Binding {
 }
 
 impl Binding {
+    /// Whether no port of the host is taken: the container's own address is opened (gateway mode `routed`).
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.host_ip == self.target
+    }
+
     /// Whether both want a port of the same address.
     #[must_use]
     pub fn conflicts(&self, other: &Self) -> bool {
@@ -195,10 +202,12 @@ pub trait Probe {
 
 /// Decides which ports of the host lead to `endpoint`. Nothing is changed.
 ///
-/// Each wish without an address is decided for both families of the endpoint, at the same port.
+/// Each wish without an address is decided for both families of the endpoint, at the same port. On an internal network, and where the network's gateway mode is
+/// `isolated`, nothing is published, as in Docker; the caller says so. Where it is `routed`, the container's own address is opened instead of a port of the host.
 ///
 /// # Errors
-/// [`Kind::Conflict`]: a port is held by another container (it is named) or by another program; [`Kind::Full`]: no port of the range is free.
+/// [`Kind::Conflict`]: a port is held by another container (it is named) or by another program; [`Kind::Full`]: no port of the range is free;
+/// [`Kind::Invalid`]: the ranges differ in length, or the network lacks the address's family.
 pub fn decide(
     wishes: &[Publish],
     network: &Network,
@@ -206,9 +215,158 @@ pub fn decide(
     held: &[Held],
     probe: &impl Probe,
 ) -> Result<Vec<Binding>> {
-    let _ = (wishes, network, endpoint, held, probe.ephemeral());
-    Err(Error::new(
-        Kind::Unsupported,
-        "publishing ports is being built",
-    ))
+    let mut decided = Vec::new();
+    if network.internal || network.driver != Driver::Bridge {
+        return Ok(decided);
+    }
+    for wish in wishes {
+        let pairs = addresses(wish, network, endpoint)?;
+        let chosen = choose(wish, &pairs, &decided, held, probe)?;
+        decided.extend(chosen);
+    }
+    Ok(decided)
 }
+
+/// The pairs of host address and container address that a wish is about.
+fn addresses(
+    wish: &Publish,
+    network: &Network,
+    endpoint: &Endpoint,
+) -> Result<Vec<(IpAddr, IpAddr)>> {
+    let options = &network.options;
+    let mut pairs = Vec::new();
+    for (family, mode, any) in [
+        (
+            Family::V4,
+            options.gateway_mode_v4,
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        ),
+        (
+            Family::V6,
+            options.gateway_mode_v6,
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        ),
+    ] {
+        let default = options.host_binding.filter(|ip| Family::of(*ip) == family);
+        let host_ip = wish.host_ip.or(default).unwrap_or(any);
+        if Family::of(host_ip) != family {
+            continue;
+        }
+        match (endpoint.address(family), mode) {
+            (_, GatewayMode::Isolated) => {}
+            (Some(target), GatewayMode::Routed) => pairs.push((target, target)),
+            (Some(target), _) => pairs.push((host_ip, target)),
+            (None, _) if wish.host_ip.is_some() => {
+                return Err(Error::invalid(format!(
+                    "can't publish at {host_ip}: network {} has no IPv{}",
+                    network.name,
+                    if family == Family::V4 { 4 } else { 6 }
+                )));
+            }
+            (None, _) => {}
+        }
+    }
+    Ok(pairs)
+}
+
+fn choose(
+    wish: &Publish,
+    pairs: &[(IpAddr, IpAddr)],
+    decided: &[Binding],
+    held: &[Held],
+    probe: &impl Probe,
+) -> Result<Vec<Binding>> {
+    let length = wish.container.len();
+    let range = match wish.host {
+        Some(host) if host.len() == length || length == 1 => host,
+        Some(host) => {
+            return Err(Error::invalid(format!(
+                "invalid ranges specified for container and host ports: {} and {host} differ in length",
+                wish.container
+            )));
+        }
+        None => probe.ephemeral(),
+    };
+    let last_start = range.last().saturating_sub(length - 1);
+    let mut first_refusal = None;
+    for start in range.first()..=last_start {
+        let bindings = bind(wish, pairs, start);
+        match check(&bindings, decided, held, probe) {
+            Ok(()) => return Ok(bindings),
+            Err(error) if error.kind == Kind::Conflict => {
+                first_refusal.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match first_refusal {
+        Some(error) if range.len() == length => Err(error),
+        other => {
+            let full = Error::new(
+                Kind::Full,
+                format!("all ports of {range} are allocated ({})", wish.protocol),
+            );
+            Err(match other {
+                Some(error) => full.with_source(error),
+                None => full,
+            })
+        }
+    }
+}
+
+fn bind(wish: &Publish, pairs: &[(IpAddr, IpAddr)], start: u16) -> Vec<Binding> {
+    let host = Ports {
+        first: start,
+        last: start.saturating_add(wish.container.len() - 1),
+    };
+    let binding = |&(host_ip, target): &(IpAddr, IpAddr)| Binding {
+        protocol: wish.protocol,
+        host_ip,
+        host: if host_ip == target {
+            wish.container
+        } else {
+            host
+        },
+        target,
+        container_first: wish.container.first(),
+    };
+    pairs.iter().map(binding).collect()
+}
+
+fn check(
+    bindings: &[Binding],
+    decided: &[Binding],
+    held: &[Held],
+    probe: &impl Probe,
+) -> Result<()> {
+    let refused = |binding: &Binding, by: String| {
+        Error::conflict(format!(
+            "Bind for {} failed: port is already allocated: {by}",
+            SocketAddr::new(binding.host_ip, binding.host.first())
+        ))
+    };
+    for binding in bindings {
+        if let Some(other) = held.iter().find(|other| other.binding.conflicts(binding)) {
+            let by = format!(
+                "container {} publishes {}/{}",
+                other.name, other.binding.host, other.binding.protocol
+            );
+            return Err(refused(binding, by));
+        }
+        if let Some(other) = decided.iter().find(|other| other.conflicts(binding)) {
+            return Err(refused(
+                binding,
+                format!("this container publishes {} twice", other.host),
+            ));
+        }
+    }
+    for binding in bindings.iter().filter(|binding| !binding.is_direct()) {
+        for port in binding.host.first()..=binding.host.last() {
+            probe.free(binding.protocol, SocketAddr::new(binding.host_ip, port))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,6 @@ pub(crate) fn network(name: &str, subnets: &str) -> Network {
     }
 }
 
-#[expect(dead_code, reason = "for the tests of the plan")]
 /// The `n`th container's endpoint on a network: host part `n` in each family.
 pub(crate) fn endpoint(network: &Network, n: u8) -> Endpoint {
     let address = |family| {
