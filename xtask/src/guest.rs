@@ -245,6 +245,12 @@ impl Machine {
             fs::remove_dir_all(stale)?;
         }
         let dir = packages::fixtures().join(format!("guest-{}", std::process::id()));
+        fs::create_dir(&dir).with_context(|| {
+            format!(
+                "make {}: remove it if no other guest runs in it",
+                dir.display()
+            )
+        })?;
         let ran = self.boot_in(&dir, script);
         // Ours, made in this run, with nothing mounted below.
         let removed = match dir.exists() {
@@ -364,6 +370,13 @@ fn bring(from: &Path, to: &Path) -> Result<()> {
     }
     let from = fs::canonicalize(from).with_context(named)?;
     if fs::hard_link(&from, to).is_err() {
+        // What is there may be a link to a file of somebody else, which would be written through.
+        match fs::remove_file(to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(named);
+            }
+            _ => {}
+        }
         fs::copy(&from, to).with_context(named)?;
     }
     Ok(())
