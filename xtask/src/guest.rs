@@ -369,7 +369,9 @@ fn bring(from: &Path, to: &Path) -> Result<()> {
         fs::create_dir_all(parent)?;
     }
     let from = fs::canonicalize(from).with_context(named)?;
-    if fs::hard_link(&from, to).is_err() {
+    // Only what is this tree's own is linked: a file of the machine's would be the guest's to spoil.
+    let own = from.starts_with(shell::root());
+    if !own || fs::hard_link(&from, to).is_err() {
         // What is there may be a link to a file of somebody else, which would be written through.
         match fs::remove_file(to) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
