@@ -131,7 +131,7 @@ pub(crate) fn test() -> Result<()> {
         files.push((dir, guest));
     }
     files.push((peers::CRIU.unpack()?, "/opt/criu".to_owned()));
-    if let Some(docker) = docker_client() {
+    if let Some(docker) = docker_client()? {
         files.push((docker, "/usr/local/bin/docker".to_owned()));
     }
     let machine = Machine {
@@ -225,15 +225,37 @@ fn tests() -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok((tests, data))
 }
 
-/// A client on the PATH that needs nothing of the host: the guest has no libraries but Debian's base.
-fn docker_client() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let found = std::env::split_paths(&path)
+/// A client that runs in the guest, which has no libraries but those of Debian's base: the one on the PATH, or Debian's.
+fn docker_client() -> Result<Option<PathBuf>> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found: Vec<PathBuf> = std::env::split_paths(&path)
         .map(|dir| dir.join("docker"))
-        .find(|file| file.is_file())?;
-    let bytes = fs::read(&found).ok()?;
-    let dynamic = bytes.windows(8).take(1 << 16).any(|w| w == b"/ld-linu");
-    (!dynamic).then_some(found)
+        .collect();
+    found.push(peers::DOCKER.unpack()?.join("usr/bin/docker"));
+    Ok(found
+        .into_iter()
+        .find(|file| file.is_file() && is_at_home_in_the_guest(file)))
+}
+
+fn is_at_home_in_the_guest(program: &Path) -> bool {
+    let Ok(listed) = shell::command("ldd", &[]).arg(program).output() else {
+        return false;
+    };
+    // Of a static program ldd says that it is none of its, and fails.
+    let text = String::from_utf8_lossy(&listed.stdout);
+    text.lines().all(|line| {
+        let line = line.trim();
+        [
+            "linux-vdso",
+            "libc.so",
+            "/lib64/ld-linux",
+            "libresolv",
+            "libpthread",
+            "not a dynamic",
+        ]
+        .iter()
+        .any(|known| line.starts_with(known))
+    })
 }
 
 impl Machine {
