@@ -436,3 +436,24 @@ fn bit_rot_is_found() {
     );
     place.leave();
 }
+
+/// Each count of inodes of each size ends somewhere else in the last block; one ends with it, and with the file.
+#[test]
+fn inodes_up_to_the_last_byte() {
+    let Some(_sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let place = Place::new(Format::Erofs);
+    for count in 100_i64..=150 {
+        let mut tar = Archive::new();
+        // Of the one time that many have the small ones, the others are large.
+        for n in 0..count {
+            tar = tar
+                .pax("mtime", format!("{}", 1_700_000_000 + (n - 60).max(0)))
+                .fifo(&format!("{n}"));
+        }
+        let layer = place.store.unpack(&tar.end()[..], &[]).unwrap();
+        place.fsck(&layer.id);
+    }
+    place.leave();
+}

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io;
 
-use super::format::{BLOCK, DataLayout, DirEntry, Superblock, block_zero, directory, xattrs_body};
+use super::format::{
+    BLOCK, DataLayout, DirEntry, Superblock, XATTR_HEADER, block_zero, directory, xattrs_body,
+};
 use super::layout::{Layout, Place, file_type, named, names, with_opaque};
 use super::writer::{Extent, Writer, failed};
 use crate::error::Result;
@@ -49,6 +51,8 @@ impl Writer {
             self.image.append(&bytes)?;
             at += bytes.len() as u64;
         }
+        // fsck.erofs reads a header of attributes behind every inode, also where there are none: not beyond the end.
+        self.image.append(&[0; XATTR_HEADER])?;
         self.image.align()?;
         let number = layout.place(ROOT).map_or(0, Place::number);
         Ok(block_zero(&Superblock {

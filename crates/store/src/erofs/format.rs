@@ -153,7 +153,7 @@ impl Inode {
     }
 }
 
-const XATTR_HEADER: usize = 12;
+pub(super) const XATTR_HEADER: usize = 12;
 
 /// The number that stands for so many bytes of attributes.
 fn xattr_count(bytes: usize) -> u16 {
