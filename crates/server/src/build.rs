@@ -57,7 +57,12 @@ fn asked(params: &Params) -> Result<BuildRequest, Refusal> {
             ..Refusal::unsupported("BuildKit's sessions are not supported yet")
         });
     }
+    // `rm` and `forcerm` ask for what is always done: no container of a step stays.
     for name in [
+        "pull",
+        "securityopt",
+        "cpuperiod",
+        "cpusetmems",
         "remote",
         "outputs",
         "squash",
@@ -201,3 +206,6 @@ fn text(event: BuildEvent) -> String {
         BuildEvent::Warning(text) => text,
     }
 }
+
+#[cfg(test)]
+mod tests;
