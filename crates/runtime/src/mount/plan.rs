@@ -135,6 +135,12 @@ fn step(mount: &Mount) -> Result<Step> {
         // Checked now, though used later.
         IdMaps::new(destination, &mount.uid_mappings, &mount.gid_mappings)?;
     }
+    if options.id_map.is_some() && !matches!(what, What::Bind { .. }) {
+        return Err(Error::unsupported(
+            "map the owners of a mount that is no bind at",
+            destination,
+        ));
+    }
     if options.copy_up && kind != "tmpfs" {
         return Err(Error::invalid(
             "copy up into what is not a tmpfs at",

@@ -192,6 +192,8 @@ fn malformed_mounts_are_refused() {
         relative,
         mapped,
         profile::mount("/x", "", &[]),
+        profile::mount("/x", "tmpfs", &["idmap"]),
+        profile::mount("/x", "cgroup", &["ridmap"]),
     ] {
         assert!(plan(&with(vec![mount.clone()])).is_err(), "{mount:?}");
     }
