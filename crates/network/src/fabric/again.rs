@@ -148,7 +148,7 @@ fn localhost(hands: &Hands, desired: &Desired) -> Result<()> {
     for network in &desired.networks {
         let here = |b: &&crate::Binding| network.pools.iter().any(|p| p.subnet.contains(b.target));
         let bindings = desired.bindings.iter().filter(here);
-        if super::needs_loopback(bindings)
+        if super::published::needs_loopback(bindings)
             && let Some(bridge) = hands.links.base_of(network)?
         {
             hands.links.open_to_loopback(&bridge)?;

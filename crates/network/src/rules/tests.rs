@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
-use super::{BRIDGE, INET, link_local, of_binding, of_endpoint, of_network};
+use super::elements::link_local;
+use super::{BRIDGE, INET, of_binding, of_endpoint, of_network};
 use crate::options::GatewayMode;
 use crate::publish::{Binding, Ports, Protocol};
 use crate::samples;
