@@ -195,6 +195,57 @@ fn nobody_speaks_for_another() {
     );
 }
 
+/// Frames below the rules: two tags of VLAN 0 (CVE-2021-27853), and those that a bridge keeps for itself, from which it learns all the same.
+#[test]
+fn frames_do_not_slip_under_the_rules() {
+    let Some(sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let world = World::new(&sandbox);
+    let web = network("web", "10.5.0.0/24");
+    let victim = world.start(&web, 2, &[]);
+    let peer = world.start(&web, 3, &[]);
+    let thief = world.start(&web, 4, &[]);
+    victim.place.serve("victim", "0.0.0.0:80");
+    let send = |to: &str, from: &str, rest: &str| {
+        thief.place.run(&format!(
+            "python3 - <<'EOF'
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind(('eth0', 0))
+s.send(bytes.fromhex('{to}{from}{rest}'.replace(':', '')))
+EOF"
+        ));
+    };
+    let mac = |container: &world::Container| container.endpoint.mac.to_string();
+    // An LLDP frame in the name of the victim; who asks the victim must reach it.
+    assert!(peer.place.ask("10.5.0.2:80").is_some());
+    send("01:80:c2:00:00:0e", &mac(&victim), "88cc0000");
+    assert_eq!(
+        peer.place.ask("10.5.0.2:80").as_deref(),
+        Some("victim 10.5.0.3")
+    );
+    // A datagram from the victim's address to the peer's port 7000.
+    let heard = peer
+        .place
+        .within(|| UdpSocket::bind("10.5.0.3:7000").unwrap());
+    heard
+        .set_read_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    let datagram = "450000 1d 0000 0000 40 11 66c2 0a050002 0a050003 1b58 1b58 0009 0000 78";
+    let datagram = datagram.replace(' ', "");
+    let hears = |tags: &str| {
+        send(&mac(&peer), &mac(&thief), &format!("{tags}0800{datagram}"));
+        heard.recv(&mut [0; 8]).is_ok()
+    };
+    for tags in ["", "81000000", "8100000081000000", "88a8000081000000"] {
+        assert!(!hears(tags), "{tags}");
+    }
+    run("nft flush ruleset");
+    assert!(hears(""), "so this shows something");
+    assert!(hears("8100000081000000"));
+}
+
 /// CVE-2020-13401.
 #[test]
 fn router_advertisements_of_containers_are_not_heard() {

@@ -162,8 +162,16 @@ fn what_is_published_at_localhost_is_local() {
          ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.0/8 via 10.5.0.1",
     );
     server.place.asks_in_vain("127.0.0.1:7000");
+    // Nor does one that came when the host's loopback addresses were routed already.
+    let later = world.start(&web, 3, &[]);
+    later.place.run(
+        "sysctl -qw net.ipv4.conf.all.route_localnet=1; ip route del local 127.0.0.0/8 dev lo table local
+         ip addr del 127.0.0.1/8 dev lo; ip route add 127.0.0.0/8 via 10.5.0.1",
+    );
+    later.place.asks_in_vain("127.0.0.1:7000");
     run("nft flush ruleset");
     server.place.asks_in_vain("127.0.0.1:7000");
+    later.place.asks_in_vain("127.0.0.1:7000");
     for link in ["all", "default", "lan0"] {
         assert!(run(&format!("sysctl net.ipv4.conf.{link}.route_localnet")).ends_with("= 0\n"));
     }

@@ -18,6 +18,7 @@ const GETADDR: u16 = 22;
 const NEWROUTE: u16 = 24;
 const DELROUTE: u16 = 25;
 const GETROUTE: u16 = 26;
+const NEWNEIGH: u16 = 28;
 const NEWQDISC: u16 = 36;
 const NEWTFILTER: u16 = 44;
 
@@ -263,6 +264,25 @@ pub fn set_port(index: u32, settings: PortSettings) -> Message {
         port.put(IFLA_BRPORT_MODE, &[settings.hairpin.into()]);
         port.put(IFLA_BRPORT_ISOLATED, &[settings.isolated.into()]);
     });
+    message
+}
+
+/// Says behind which port of its bridge an Ethernet address is, for as long as the port is there: frames that claim it at another port don't move it
+/// (`NTF_STICKY`, Linux 4.20).
+#[must_use]
+pub fn nail_station(index: u32, mac: [u8; 6]) -> Message {
+    const NUD_NOARP: u16 = 0x40;
+    const NTF_MASTER: u8 = 0x04;
+    const NTF_STICKY: u8 = 0x40;
+    const NDA_LLADDR: u16 = 2;
+    // struct ndmsg: family, padding, the link, state, flags, kind.
+    let mut body = [0; 12];
+    body[0] = AF_BRIDGE;
+    body[4..8].copy_from_slice(&index.to_ne_bytes());
+    body[8..10].copy_from_slice(&NUD_NOARP.to_ne_bytes());
+    body[10] = NTF_MASTER | NTF_STICKY;
+    let mut message = Message::new(NEWNEIGH, F_CREATE | F_REPLACE).body(&body);
+    message.put(NDA_LLADDR, &mac);
     message
 }
 

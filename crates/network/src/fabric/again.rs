@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kernel::netlink::nft::{self, Batch, Family as Table};
 use kernel::netlink::route::{self, State};
 
-use super::{Desired, Fabric, Hands, foreign, links};
+use super::{Attached, Desired, Fabric, Hands, foreign, links};
 use crate::error::{Doing, Result};
 use crate::network::{Driver, Network};
 use crate::rules::{self, BRIDGE, Elements, INET};
@@ -59,7 +59,7 @@ pub(super) fn reapply(fabric: &Fabric, hands: &Hands, desired: &Desired) -> Resu
     }
     for network in desired.networks.iter().filter(|n| n.driver.has_links()) {
         if hands.links.base_of(network)?.is_none() {
-            fabric.build(hands, network)?;
+            fabric.build(hands, network, &mut Attached::default())?;
             done.push(format!("made the link {} again", links::base_name(network)));
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn reapply(fabric: &Fabric, hands: &Hands, desired: &Desired) -> Resu
     {
         hands.links.remove(&link.name)?;
     }
-    if desired.networks.is_empty() {
+    if !has_bridges {
         foreign::withdraw(&hands.rules, &fabric.config.tag, None)?;
         fabric.notes.restore()?;
     }
@@ -127,14 +127,17 @@ fn ports(hands: &Hands, desired: &Desired) -> Result<Vec<String>> {
         } else if port.state == State::Up {
             continue;
         }
-        hands.links.raise_port(network, &name)?;
+        hands.links.raise_port(network, endpoint)?;
     }
     for network in desired
         .networks
         .iter()
         .filter(|n| n.driver == Driver::Bridge)
     {
-        if let Some(bridge) = hands.links.base_of(network)? {
+        // A bridge of the user's own is the user's business.
+        if let Some(bridge) = hands.links.base_of(network)?
+            && bridge.group == hands.links.group
+        {
             hands.links.raise_bridge(network, &bridge)?;
             if bridge.state == State::Down {
                 done.push(format!("brought {} up again", bridge.name));

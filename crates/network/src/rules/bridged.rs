@@ -32,6 +32,12 @@ fn port(batch: &mut Batch) {
     let [is_arp, arp] = kind(&[8, 6]);
     let [is_ip, ip] = kind(&[8, 0]);
     let [is_ip6, ip6] = kind(&[0x86, 0xdd]);
+    // A tag (IEEE 802.1Q, 802.1ad) is not seen here; one below it is, and hides what is in the frame, though whoever receives it takes two tags of no VLAN off
+    // (as in CVE-2021-27853).
+    for tag in [&[0x81, 0], &[0x88, 0xa8]] {
+        let [is_tag, tag] = kind(tag);
+        batch.add_rule("port", &[is_tag, tag, Count, DROP]);
+    }
     let from = |word| Meta(Key::InName, Register::at(word));
     let network = |offset, length| Payload(Header::Network, offset, length, Register::FIRST);
     let link = Payload(Header::Link, 6, 6, Register::FIRST);

@@ -76,9 +76,7 @@ impl Links {
         };
         let failed = format!("can't put the container on network {}", network.name);
         match network.driver {
-            Driver::Bridge => {
-                self.make_pair(network, &endpoint.host_link(), &inner, (base, namespace))
-            }
+            Driver::Bridge => self.make_pair(network, endpoint, &inner, (base, namespace)),
             Driver::Macvlan => {
                 let kind = Sub::Macvlan(match network.options.macvlan {
                     MacvlanMode::Private => 1,
@@ -110,13 +108,14 @@ impl Links {
     fn make_pair(
         &self,
         network: &Network,
-        name: &str,
+        endpoint: &Endpoint,
         inner: &NewLink<'_>,
         (bridge, namespace): (&Link, BorrowedFd<'_>),
     ) -> Result<()> {
         let failed = || format!("can't put the container on network {}", network.name);
+        let name = endpoint.host_link();
         let outer = NewLink {
-            name,
+            name: &name,
             mac: None,
             mtu: inner.mtu,
             group: self.group,
@@ -125,7 +124,7 @@ impl Links {
         };
         let made = self
             .socket
-            .request(name, vec![outer.veth(inner, Some(namespace))]);
+            .request(&name, vec![outer.veth(inner, Some(namespace))]);
         match made {
             // EXFULL: a bridge has 1,024 ports at most.
             Err(error) if error.errno() == Errno::XFULL => {
@@ -141,35 +140,44 @@ impl Links {
             }
             other => other.doing(failed())?,
         }
-        self.raise_port(network, name)
-            .inspect_err(|_| drop(self.remove(name)))
+        self.raise_port(network, endpoint)
+            .inspect_err(|_| drop(self.remove(&name)))
     }
 
-    /// Puts a port up; isolates it first where containers may not talk to each other.
+    /// Puts a port up. Before that it is isolated where containers may not talk to each other, guarded where the host's loopback addresses are routed, and its
+    /// container's Ethernet address is nailed to it: frames that a bridge keeps for itself (LLDP) are learned from before any rule sees them, and would lead
+    /// what is meant for one container to another.
     ///
     /// Where `br_netfilter` is on, what a container sends to its own published port comes back to it without leaving the bridge: only there its port must let
     /// that happen.
-    pub(in crate::fabric) fn raise_port(&self, network: &Network, name: &str) -> Result<()> {
+    pub(in crate::fabric) fn raise_port(
+        &self,
+        network: &Network,
+        endpoint: &Endpoint,
+    ) -> Result<()> {
+        let name = endpoint.host_link();
         let failed = || format!("can't bring up the link {name}");
         let settings = PortSettings {
             isolated: !network.options.icc,
             hairpin: network.options.icc && bridges_are_filtered(),
         };
-        if settings != PortSettings::default() {
-            let link = self
-                .find(name)?
-                .ok_or_else(|| Error::new(Kind::NotFound, failed()))?;
-            self.socket
-                .request(name, vec![route::set_port(link.index, settings)])
-                .doing(failed())?;
+        let link = self
+            .find(&name)?
+            .ok_or_else(|| Error::new(Kind::NotFound, failed()))?;
+        if is_open_to_loopback(&network.bridge()) {
+            self.guard(&link)?;
         }
-        let [settings, state] = route::raise(name, LinkLocal::None);
-        let messages = if has_ipv6() {
-            vec![settings, state]
-        } else {
-            vec![state]
-        };
-        self.socket.request(name, messages).doing(failed())
+        let mut messages = Vec::new();
+        if settings != PortSettings::default() {
+            messages.push(route::set_port(link.index, settings));
+        }
+        messages.push(route::nail_station(link.index, endpoint.mac.bytes()));
+        let [settings, state] = route::raise(&name, LinkLocal::None);
+        if has_ipv6() {
+            messages.push(settings);
+        }
+        messages.push(state);
+        self.socket.request(&name, messages).doing(failed())
     }
 }
 
