@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use spec::ContainerId;
 
 use crate::network::{Network, NetworkId};
+use crate::options::GatewayMode;
 use crate::subnet::{Family, Mac};
 
 /// A container's place on a network, with everything decided: what can be applied, and applied again.
@@ -57,6 +58,13 @@ impl Endpoint {
     #[must_use]
     pub fn gateway(&self, network: &Network, family: Family) -> Option<IpAddr> {
         if network.internal {
+            return None;
+        }
+        let mode = match family {
+            Family::V4 => network.options.gateway_mode_v4,
+            Family::V6 => network.options.gateway_mode_v6,
+        };
+        if mode == GatewayMode::Isolated {
             return None;
         }
         let address = self.address(family)?;

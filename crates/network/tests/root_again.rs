@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use network::fabric::Desired;
-use network::{Endpoint, Kind, Network};
+use network::{Driver, Endpoint, Kind, Network};
 use world::{Container, World, ask, endpoint, network, run};
 
 const SOON: Duration = Duration::from_secs(3);
@@ -176,7 +176,7 @@ fn networks_are_joined_and_left_live() {
         );
     }
     assert!(
-        !world.fabric.release_network(&web).unwrap(),
+        !world.fabric.release_network(&web, || Ok(true)).unwrap(),
         "a container is on it"
     );
     let all = desired(&[&web, &back], &[&server, &other]);
@@ -191,12 +191,70 @@ fn networks_are_joined_and_left_live() {
     drop((server, other));
     for network in [&web, &back] {
         let end = std::time::Instant::now() + SOON;
-        while !world.fabric.release_network(network).unwrap() {
+        while !world.fabric.release_network(network, || Ok(true)).unwrap() {
             assert!(std::time::Instant::now() < end, "{}", run("ip link"));
             std::thread::sleep(Duration::from_millis(10));
         }
         assert!(!world.fabric.is_up(network).unwrap());
     }
+    assert_eq!(world.snapshot(), before);
+}
+
+/// Whoever comes first after a flush, on whatever network, hears that others need their rules.
+#[test]
+fn a_new_network_notices_that_rules_are_gone() {
+    let Some(sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let world = World::new(&sandbox);
+    let (web, new) = (network("web", "10.5.0.0/24"), network("new", "10.6.0.0/24"));
+    let first = world.fabric.ensure_network(&web).unwrap();
+    assert!(!first.rules_were_gone);
+    run("nft flush ruleset");
+    assert!(world.fabric.ensure_network(&new).unwrap().rules_were_gone);
+    run("nft flush ruleset");
+    let place = world::Place::new();
+    let endpoint = endpoint(&web, 2);
+    let attached = world
+        .fabric
+        .attach(&[(&web, &endpoint)], &[], place.namespace.as_fd());
+    assert!(attached.unwrap().rules_were_gone);
+}
+
+/// The links of a macvlan's containers are in their namespaces, and would end with their parent.
+#[test]
+fn a_parent_stays_for_who_lives_on_it() {
+    let Some(sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let world = World::new(&sandbox);
+    let before = world.snapshot();
+    let mut flat = network("flat", "10.7.0.0/24");
+    flat.driver = Driver::Macvlan;
+    let one = world.start(&flat, 2, &[]);
+    assert!(!world.fabric.release_network(&flat, || Ok(true)).unwrap());
+    assert!(one.place.run("ip link").contains("eth0"));
+    // What fails half way takes its link out of the namespace again, and the networks that it made.
+    let new = network("new", "10.8.0.0/24");
+    let (second, third) = (
+        Endpoint {
+            interface: "eth1".to_owned(),
+            ..endpoint(&flat, 3)
+        },
+        Endpoint {
+            interface: "no/name".to_owned(),
+            ..endpoint(&new, 3)
+        },
+    );
+    let refused = world.fabric.attach(
+        &[(&flat, &second), (&new, &third)],
+        &[],
+        one.place.namespace.as_fd(),
+    );
+    assert!(refused.is_err());
+    assert!(!one.place.run("ip link").contains("eth1"));
+    assert!(!world.fabric.is_up(&new).unwrap());
+    assert!(world.fabric.release_network(&flat, || Ok(false)).unwrap());
     assert_eq!(world.snapshot(), before);
 }
 

@@ -14,11 +14,21 @@ use crate::endpoint::Endpoint;
 use crate::error::{Doing, Error, Kind, Result};
 use crate::network::{Driver, Network};
 use crate::publish::Binding;
+use crate::rules::Elements;
 use crate::subnet::Family;
+
+/// What an attachment that failed half way has made.
+#[derive(Debug, Default)]
+struct Undo<'a> {
+    networks: Vec<&'a Network>,
+    fresh: Vec<(&'a Network, &'a Endpoint)>,
+    elements: Elements,
+}
 
 impl Fabric {
     /// Puts a container's namespace on its networks and publishes its ports: first the rules, in one transaction, then the links. `endpoints` are all that the
-    /// container is to have after it: the way out is decided among them; those that are attached already are left as they are.
+    /// container is to have after it: the way out is decided among them; those that are attached already are left as they are. `bindings` are the ports that are
+    /// not published yet.
     ///
     /// # Errors
     /// Whatever was made by this call is undone.
@@ -30,51 +40,47 @@ impl Fabric {
     ) -> Result<Attached> {
         let _lock = self.notes.lock()?;
         let hands = self.hands()?;
-        let linked: Vec<_> = endpoints
-            .iter()
-            .filter(|(n, _)| n.driver.has_links())
-            .copied()
-            .collect();
+        let linked = endpoints.iter().filter(|(n, _)| n.driver.has_links());
+        let linked: Vec<_> = linked.copied().collect();
         let mut attached = Attached::default();
-        for (network, _) in &linked {
-            attached.warnings.extend(self.ensure(&hands, network)?);
-        }
-        let there = links::within(namespace, || {
-            let socket = Socket::open(Topic::Route).doing("can't reach the container's network")?;
-            linked
-                .iter()
-                .map(|(_, e)| links::is_inside(&socket, &e.interface))
-                .collect::<Result<Vec<_>>>()
-        })?;
-        let fresh: Vec<_> = linked
-            .iter()
-            .zip(there)
-            .filter(|(_, there)| !there)
-            .map(|(pair, _)| *pair)
-            .collect();
-        let elements = elements_of(&fresh, bindings);
-        let networks: Vec<&Network> = linked.iter().map(|(network, _)| *network).collect();
-        let done = self
-            .put_rules(&hands, &networks, &elements)
-            .and_then(|gone| {
-                attached.rules_were_gone = gone;
-                self.link(&hands, &linked, &fresh, namespace)
-            })
-            .and_then(|()| self.open(&hands, &linked, bindings));
-        match done {
-            Ok(warnings) => attached.warnings.extend(warnings),
-            Err(error) => {
-                // The first error is the one to hear.
-                drop(self.take_rules(&hands, &elements));
-                for (network, endpoint) in fresh {
-                    if network.driver == Driver::Bridge {
-                        drop(hands.links.remove(&endpoint.host_link()));
-                    }
+        let mut undo = Undo::default();
+        let mut attach = || {
+            for (network, _) in &linked {
+                if self.ensure(&hands, network, &mut attached)? {
+                    undo.networks.push(network);
                 }
-                return Err(error);
+            }
+            undo.fresh = missing(&linked, namespace)?;
+            undo.elements = elements_of(&undo.fresh, bindings);
+            let networks: Vec<&Network> = linked.iter().map(|(network, _)| *network).collect();
+            attached.rules_were_gone |= self.put_rules(&hands, &networks, &undo.elements)?;
+            self.link(&hands, &linked, &undo.fresh, namespace)?;
+            let warnings = self.open(&hands, &linked, bindings)?;
+            attached.warnings.extend(warnings);
+            Ok(())
+        };
+        let done = attach();
+        // The first error is the one to hear.
+        done.inspect_err(|_| self.undo(&hands, &undo, namespace))?;
+        Ok(attached)
+    }
+
+    /// Links before rules: nothing is reachable without its rules.
+    fn undo(&self, hands: &Hands, undo: &Undo<'_>, namespace: BorrowedFd<'_>) {
+        for (network, endpoint) in &undo.fresh {
+            if network.driver == Driver::Bridge {
+                drop(hands.links.remove(&endpoint.host_link()));
+            } else {
+                let name = &endpoint.interface;
+                drop(links::within(namespace, || {
+                    Links::open(self.group())?.remove(name)
+                }));
             }
         }
-        Ok(attached)
+        drop(self.take_rules(hands, &undo.elements));
+        for network in &undo.networks {
+            drop(self.forget_network(hands, network));
+        }
     }
 
     fn link(
@@ -183,4 +189,19 @@ impl Fabric {
         let forgotten = self.forget_flows(addresses.iter().copied(), its);
         unruled.and(forgotten)
     }
+}
+
+/// Those endpoints whose links are not in the namespace.
+fn missing<'a>(
+    linked: &[(&'a Network, &'a Endpoint)],
+    namespace: BorrowedFd<'_>,
+) -> Result<Vec<(&'a Network, &'a Endpoint)>> {
+    let there = links::within(namespace, || {
+        let socket = Socket::open(Topic::Route).doing("can't reach the container's network")?;
+        let there = linked.iter();
+        let there = there.map(|(_, endpoint)| links::is_inside(&socket, &endpoint.interface));
+        there.collect::<Result<Vec<_>>>()
+    })?;
+    let missing = linked.iter().zip(there).filter(|(_, there)| !there);
+    Ok(missing.map(|(pair, _)| *pair).collect())
 }
