@@ -69,6 +69,8 @@ fn an_exec_has_pipes_and_an_exit_code() {
     };
     let mut bench = Bench::new();
     bench.start(&bench.script("touch /tmp/here; sleep 1000"));
+    let here = bench.root().join("tmp/here");
+    bench.until("touch", || here.exists());
     let script = "read x; echo $x $COLOUR; ls /tmp; pwd; echo bad >&2; exit 9";
     let id = create(&bench, process(&["sh", "-c", script]));
     assert_eq!(inspect(&bench, &id), ExecStatus::Created);
