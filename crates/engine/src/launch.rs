@@ -1,25 +1,22 @@
 //! From a container's specification to its living monitor.
 
 use std::fs::File;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use kernel::mount::{Attr, Mount, Propagation, Recursive};
-use kernel::process::{Child, Executable, Spawn};
-use protocol::launch::{
-    CONTAINER_DIR_FD, EVENTS_FD, LAUNCH_FD, Named, READY_FD, ROOT_FD, RUN_DIR_FD,
-};
+use kernel::process::Child;
+use protocol::launch::{CONTAINER_DIR_FD, EVENTS_FD, LAUNCH_FD, Named, ROOT_FD, RUN_DIR_FD};
 use protocol::{Launch, LogLimits, Ready};
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::pipe::PipeFlags;
 use spec::ContainerId;
 use state::ContainerRow;
 
 use crate::container::check::bytes;
 use crate::container::stored::Stored;
 use crate::container::{Config, HostConfig, LogConfig};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::open::Inner;
+use crate::spare::{self, Monitor};
 
 /// What a monitor is given beside its launch document.
 #[derive(Debug)]
@@ -119,7 +116,7 @@ fn limits(log: &LogConfig) -> LogLimits {
 
 /// The environment of the monitor: nothing, but what steers fail points in builds for crash tests.
 #[cfg(not(feature = "failpoints"))]
-fn steering() -> std::collections::BTreeMap<String, String> {
+pub(crate) fn steering() -> std::collections::BTreeMap<String, String> {
     std::collections::BTreeMap::new()
 }
 
@@ -129,67 +126,34 @@ fn steering() -> std::collections::BTreeMap<String, String> {
     clippy::disallowed_methods,
     reason = "steered by the environment, in test builds only"
 )]
-fn steering() -> std::collections::BTreeMap<String, String> {
+pub(crate) fn steering() -> std::collections::BTreeMap<String, String> {
     ["TARE_FAILPOINT", "TARE_FAILPOINT_LOG"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
         .collect()
 }
 
-/// Starts the monitor and waits for its word. The child is the monitor, whatever it said.
+/// Has a monitor run the container and waits for its word. The child is the monitor, whatever it said.
 pub(crate) fn launch(
     inner: &Inner,
     document: &Launch,
     fds: Descriptors,
 ) -> Result<(Child, Result<Ready>)> {
     let memory = kernel::memfd::sealed("launch", &document.to_json()?)?;
-    let (ready, theirs) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)
-        .map_err(|e| Error::internal("make a pipe", std::io::Error::from(e)))?;
-    let mut spawn = Spawn::new(program(inner)?, ["tare-monitor", &document.id.to_string()])
-        .fd(memory, LAUNCH_FD)
-        .fd(theirs, READY_FD)
-        .fd(fds.root, ROOT_FD)
-        .fd(fds.container_dir, CONTAINER_DIR_FD)
-        .fd(fds.run_dir, RUN_DIR_FD)
-        .fd(fds.events, EVENTS_FD);
-    for (name, value) in steering() {
-        spawn = spawn.env(name, value);
-    }
-    // Out of the caller's session: a terminal's signals are not for it.
-    spawn.setsid = true;
-    let child = spawn.start().map_err(|e| {
-        Error::from(e).hint(format!(
-            "is {} there and executable?",
-            inner.config.binaries.monitor.display()
-        ))
-    })?;
+    let Monitor { child, launcher } = spare::monitor(inner, &document.id)?;
+    let ordered = launcher.order(&[
+        (memory.as_fd(), LAUNCH_FD),
+        (fds.root.as_fd(), ROOT_FD),
+        (fds.container_dir.as_fd(), CONTAINER_DIR_FD),
+        (fds.run_dir.as_fd(), RUN_DIR_FD),
+        (fds.events.as_fd(), EVENTS_FD),
+    ]);
+    // The monitor's from now on.
+    drop((memory, fds));
     // While the monitor makes the container: the only wait of a short command. What fails is done by a later commit.
     drop(inner.db.tidy());
-    let word = Ready::receive(&ready).map_err(|e| {
-        Error::new(
-            Kind::Internal,
-            "failed to create task for container: its monitor died",
-        )
-        .because(e)
-    });
+    let word = ordered.and_then(|()| launcher.ready()).map_err(spare::died);
     Ok((child, word))
-}
-
-/// The monitor's program, by a descriptor of a read-only mount of its own: a container never sees the file itself
-/// (CVE-2019-5736).
-///
-/// The running program holds the mount. Ours is closed while the monitor works, because closing it waits for the kernel's
-/// RCU, 0.1 ms and more: at a command's end that would be waited for.
-fn program(inner: &Inner) -> Result<Executable> {
-    let file = open(&inner.config.binaries.monitor, OFlags::PATH)?;
-    let mount = Mount::clone_tree(&file, "", Recursive::No)?;
-    mount.set_attr(
-        Attr::MOUNT_ATTR_RDONLY,
-        Attr::empty(),
-        Some(Propagation::Private),
-        Recursive::No,
-    )?;
-    Ok(Executable::Fd(mount.into_fd()))
 }
 
 pub(crate) fn open(path: &Path, flags: OFlags) -> Result<OwnedFd> {

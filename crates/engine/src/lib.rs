@@ -24,10 +24,11 @@ mod readiness;
 mod recovery;
 mod rootfs;
 mod soundness;
+mod spare;
 mod stdin;
 pub mod system;
 mod truth;
 pub mod volume;
 
 pub use error::{Error, Kind, Result};
-pub use open::{Binaries, Config, Engine, Paths};
+pub use open::{Binaries, Config, Engine, Paths, Prospect};

@@ -23,6 +23,7 @@ use crate::exec::Execs;
 use crate::exec::table::Table;
 use crate::image::Images;
 use crate::recovery;
+use crate::spare;
 use crate::system::System;
 use crate::volume::Volumes;
 
@@ -55,6 +56,17 @@ pub struct Config {
     pub cgroup_parent: String,
     /// The engine's version, as `version` and `info` show it.
     pub version: String,
+    /// What will be asked of it first.
+    pub prospect: Prospect,
+}
+
+/// What will be asked of an engine first, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prospect {
+    /// Anything.
+    Open,
+    /// To run a new container: its monitor is started beside everything else.
+    Run,
 }
 
 /// The engine. Cloning is cheap; all clones are the same engine.
@@ -77,6 +89,7 @@ pub(crate) struct Inner {
     /// How the last containers of this process ended, which may be removed by now.
     ended: Mutex<VecDeque<(ContainerId, ExitRecord)>>,
     pub(crate) execs: Mutex<Table>,
+    pub(crate) spare: spare::Place,
 }
 
 /// How long a lock on a container is waited for. Longer than any step that is done under it.
@@ -98,6 +111,10 @@ impl Engine {
     /// # Errors
     /// The directories can't be made or the database can't be opened.
     pub fn open(config: Config) -> Result<Self> {
+        let spare = spare::Place::default();
+        if config.prospect == Prospect::Run {
+            spare.fill(&config.binaries.monitor)?;
+        }
         let db = Db::open(&config.paths.root.join("tare.db"))?;
         let locks = Locks::new(&config.paths.run);
         let engine = Self(Arc::new(Inner {
@@ -113,6 +130,7 @@ impl Engine {
             pending: Mutex::default(),
             ended: Mutex::default(),
             execs: Mutex::default(),
+            spare,
         }));
         recovery::recover(&engine.0)?;
         Ok(engine)

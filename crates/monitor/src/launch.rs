@@ -1,4 +1,4 @@
-//! From five descriptors to a running program.
+//! From an order to a running program.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
@@ -7,6 +7,7 @@ use failpoint::failpoint;
 use kernel::cgroup::Layout;
 use kernel::process::boot_id;
 use kernel::signal::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
+use protocol::launch::Channel;
 use protocol::log::{Stream, Writer};
 use protocol::state::SOCKET;
 use protocol::{EventLog, GivenNetwork, Launch, Ready, State, StateLock, launch as numbers};
@@ -27,24 +28,29 @@ use crate::streams::{Source, from_program, to_program};
 /// The descriptors that the engine gives.
 #[derive(Debug)]
 pub(crate) struct Given {
+    channel: Channel,
     launch: OwnedFd,
-    ready: OwnedFd,
     root: OwnedFd,
     container_dir: OwnedFd,
     run_dir: OwnedFd,
 }
 
 impl Given {
-    /// Takes them.
-    pub(crate) fn take() -> Result<Self> {
-        let take = |number| kernel::inherited::take(number).during("start without an engine");
-        Ok(Self {
+    /// Waits until they come. `None`: nothing is to be run after all.
+    pub(crate) fn wait(channel: OwnedFd) -> Result<Option<Self>> {
+        let channel = Channel::new(channel);
+        let Some(fds) = channel.receive().during("take order")? else {
+            return Ok(None);
+        };
+        kernel::inherited::place(fds).during("take order")?;
+        let take = |number| kernel::inherited::take(number).during("take order");
+        Ok(Some(Self {
+            channel,
             launch: take(numbers::LAUNCH_FD)?,
-            ready: take(numbers::READY_FD)?,
             root: take(numbers::ROOT_FD)?,
             container_dir: take(numbers::CONTAINER_DIR_FD)?,
             run_dir: take(numbers::RUN_DIR_FD)?,
-        })
+        }))
     }
 }
 
@@ -94,8 +100,8 @@ impl Claim {
 /// Launches, and tells how that went. `None`: it failed, and everything is undone.
 pub(crate) fn launch(given: Given) -> Option<Monitor> {
     let Given {
+        channel,
         launch,
-        ready,
         root,
         container_dir,
         run_dir,
@@ -123,7 +129,7 @@ pub(crate) fn launch(given: Given) -> Option<Monitor> {
         Err(error) => (None, failed(&error)),
     };
     // Whoever launched may be gone; the container isn't its any more, then.
-    drop(said.send(ready));
+    drop(channel.answer(&said));
     failpoint!("monitor.launch.reported");
     monitor
 }

@@ -12,7 +12,7 @@
 //! - The container dies with this process. SIGTERM, SIGINT, SIGHUP and SIGPIPE are ignored: containers are stopped through
 //!   the engine, and the end of a login session is none of theirs.
 //!
-//! Read `launch` (from five descriptors to a running program), then `serve` (the loop), `requests` (what it answers) and
+//! Read `launch` (from an order to a running program), then `serve` (the loop), `requests` (what it answers) and
 //! `finish` (from the program's end to its own). `names` is the container's resolver.
 
 mod chronicle;
@@ -34,14 +34,20 @@ mod streams;
 
 pub use error::{Error, Result};
 
-/// Lives the monitor's life: launches what the inherited descriptors say, serves it until its end, and returns.
+use error::During;
+
+/// Lives the monitor's life: waits for an order, launches what it says, serves it until its end, and returns.
 ///
 /// # Errors
-/// The process was not started by the engine: its descriptors are missing. All that can fail afterwards is told to the
-/// engine through the ready pipe.
+/// The process was not started by the engine: its channel is missing, or brings no order. All that can fail afterwards is told to the
+/// engine.
 pub fn run() -> Result<()> {
-    let given = launch::Given::take()?;
+    let channel =
+        kernel::inherited::take(protocol::launch::CHANNEL_FD).during("start without an engine")?;
     launch::settle()?;
+    let Some(given) = launch::Given::wait(channel)? else {
+        return Ok(());
+    };
     if let Some(mut monitor) = launch::launch(given) {
         monitor.serve();
     }

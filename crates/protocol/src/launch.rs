@@ -1,7 +1,7 @@
 //! What a monitor is told when it is started, and its one answer.
 
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use serde::{Deserialize, Serialize};
 use spec::ContainerId;
@@ -10,10 +10,14 @@ use crate::Nanos;
 use crate::error::{Error, Kind, Result};
 use crate::exit::read_limited;
 
+mod channel;
+
+pub use channel::{Channel, Launcher};
+
 /// The descriptor of the sealed memory file with the [`Launch`].
 pub const LAUNCH_FD: i32 = 3;
-/// The write end of the pipe that [`Ready`] goes to.
-pub const READY_FD: i32 = 4;
+/// The one descriptor that a monitor is started with: its [`Channel`], on which the others come.
+pub const CHANNEL_FD: i32 = 4;
 /// The container's root: a detached mount.
 pub const ROOT_FD: i32 = 5;
 /// The container's directory, `/var/lib/tare/containers/<id>`.
@@ -190,49 +194,4 @@ pub enum Ready {
         /// What a command line should exit with: 125, 126 or 127.
         exit_code: i32,
     },
-}
-
-impl Ready {
-    const MAX: usize = 64 * 1024;
-
-    /// Says it and gives up the pipe.
-    ///
-    /// # Errors
-    /// Whoever launched is gone.
-    pub fn send(&self, pipe: OwnedFd) -> Result<()> {
-        let bytes = serde_json::to_vec(self).map_err(|e| Error::malformed("encode", "ready", e))?;
-        let mut rest = bytes.as_slice();
-        while !rest.is_empty() {
-            match rustix::io::write(&pipe, rest) {
-                Ok(n) => rest = &rest[n..],
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(Error::io("write", "ready pipe", e)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for the answer; [`Kind::Closed`] if the monitor died without one.
-    ///
-    /// # Errors
-    /// The monitor died, or said something else.
-    pub fn receive(pipe: impl AsFd) -> Result<Self> {
-        let mut bytes = Vec::new();
-        let mut chunk = [0; 1024];
-        loop {
-            match rustix::io::read(&pipe, &mut chunk) {
-                Ok(0) => break,
-                Ok(n) => bytes.extend_from_slice(&chunk[..n]),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(e) => return Err(Error::io("read", "ready pipe", e)),
-            }
-            if bytes.len() > Self::MAX {
-                return Err(Error::new(Kind::TooLarge, "read", "ready pipe"));
-            }
-        }
-        if bytes.is_empty() {
-            return Err(Error::new(Kind::Closed, "read", "ready pipe"));
-        }
-        serde_json::from_slice(&bytes).map_err(|e| Error::malformed("read", "ready pipe", e))
-    }
 }

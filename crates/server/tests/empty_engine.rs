@@ -26,6 +26,7 @@ fn client(directory: &Path) -> Client {
         },
         cgroup_parent: "/tare-test".to_owned(),
         version: "1.2.3".to_owned(),
+        prospect: engine::Prospect::Open,
     })
     .unwrap();
     let router = server::router(engine);

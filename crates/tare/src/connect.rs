@@ -6,28 +6,28 @@
 use crate::error::{Error, Result};
 use crate::settings::{Host, Settings};
 use client::{Client, Connector};
-use engine::{Binaries, Config, Engine, Paths};
+use engine::{Binaries, Config, Engine, Paths, Prospect};
 
 /// What a stream in memory holds before its writer waits. Output of containers goes through it: a pipe's capacity.
 const BUFFER: usize = 64 << 10;
 
 /// The client of the engine that the settings name.
-pub(crate) async fn client(settings: &Settings) -> Result<Client> {
+pub(crate) async fn client(settings: &Settings, prospect: Prospect) -> Result<Client> {
     match &settings.host {
         Host::Unix(path) => Ok(Client::new(Connector::unix(path.clone()))),
-        Host::Embedded => embedded(settings),
+        Host::Embedded => embedded(settings, prospect),
         Host::Auto => {
             let socket = settings.socket();
             if tokio::net::UnixStream::connect(&socket).await.is_ok() {
                 return Ok(Client::new(Connector::unix(socket)));
             }
-            embedded(settings)
+            embedded(settings, prospect)
         }
     }
 }
 
-fn embedded(settings: &Settings) -> Result<Client> {
-    let router = server::router(engine(settings)?);
+fn embedded(settings: &Settings, prospect: Prospect) -> Result<Client> {
+    let router = server::router(engine(settings, prospect)?);
     let connect = move || {
         let (ours, theirs) = tokio::io::duplex(BUFFER);
         // It ends when the client drops its side, or with the process.
@@ -38,7 +38,7 @@ fn embedded(settings: &Settings) -> Result<Client> {
 }
 
 /// The engine of these settings, opened in this process.
-pub(crate) fn engine(settings: &Settings) -> Result<Engine> {
+pub(crate) fn engine(settings: &Settings, prospect: Prospect) -> Result<Engine> {
     let tare =
         std::env::current_exe().map_err(|why| Error::io("find", "the running program", why))?;
     let config = Config {
@@ -52,6 +52,7 @@ pub(crate) fn engine(settings: &Settings) -> Result<Engine> {
         },
         cgroup_parent: settings.cgroup_parent.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        prospect,
     };
     Engine::open(config).map_err(|error| {
         let error = Error::from(error);

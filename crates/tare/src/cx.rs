@@ -3,6 +3,7 @@
 use crate::error::{Outcome, Result};
 use crate::settings::Settings;
 use crate::{connect, output};
+use engine::Prospect;
 use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
@@ -23,8 +24,13 @@ impl Cx {
 
     /// The engine, reached the first time that it is asked for.
     pub(crate) async fn client(&self) -> Result<&client::Client> {
+        self.client_to(Prospect::Open).await
+    }
+
+    /// As [`Cx::client`], for who knows what will be asked of the engine first.
+    pub(crate) async fn client_to(&self, prospect: Prospect) -> Result<&client::Client> {
         self.client
-            .get_or_try_init(|| connect::client(&self.settings))
+            .get_or_try_init(|| connect::client(&self.settings, prospect))
             .await
     }
 

@@ -18,7 +18,7 @@ pub(crate) fn run(settings: &Settings) -> Outcome {
         .map_err(|why| Error::io("start", "the runtime", why))?;
     let outcome = runtime.block_on(async {
         let mut signals = Signals::ending()?;
-        let router = server::router(connect::engine(settings)?);
+        let router = server::router(connect::engine(settings, engine::Prospect::Open)?);
         let socket = Socket::bind(&path).map_err(explain)?;
         output::say(&format!("tare daemon: listening on {}", path.display()));
         let stop = async {

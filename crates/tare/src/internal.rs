@@ -35,7 +35,7 @@ pub(crate) fn boot(settings: &Settings) -> Outcome {
 }
 
 fn with_engine(settings: &Settings, act: impl AsyncFnOnce(Engine) -> Outcome) -> Outcome {
-    runtime()?.block_on(async { act(connect::engine(settings)?).await })
+    runtime()?.block_on(async { act(connect::engine(settings, engine::Prospect::Open)?).await })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {

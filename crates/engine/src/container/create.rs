@@ -56,7 +56,7 @@ pub(super) fn create(engine: &Engine, request: CreateRequest) -> Result<Created>
         os: parsed.os.clone(),
     };
     bundle::validate(&stored)?;
-    let id = ContainerId::from_bytes(kernel::random::bytes()?);
+    let id = inner.spare.next_id()?;
     let made_up = name.is_none();
     let name = match name {
         Some(name) => {

@@ -7,6 +7,7 @@ use crate::session::{Ended, Peer, Proxy, Session, Wanted};
 use crate::{output, terminal};
 use api::container::{CreateRequest, WaitResponse};
 use client::{AttachQuery, WaitCondition, Waiting};
+use engine::Prospect;
 use std::time::Duration;
 
 /// How long a container that could not be started may take to be gone (`--rm`).
@@ -58,6 +59,8 @@ pub(crate) async fn run(args: Args, cx: &Cx) -> Outcome {
 }
 
 async fn start(args: &Args, request: &CreateRequest, cx: &Cx) -> Outcome {
+    // Nothing else will be asked of it before: a container's start may begin now.
+    cx.client_to(Prospect::Run).await?;
     let id = create::container(&args.options, request, cx).await?;
     if args.detach {
         cx.client().await?.containers().start(&id).await?;

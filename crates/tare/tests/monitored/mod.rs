@@ -8,12 +8,13 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kernel::mount::{Mount, Recursive};
 use kernel::process::{Child, Executable, Spawn};
+use protocol::launch::{CHANNEL_FD, CONTAINER_DIR_FD, LAUNCH_FD, Launcher, ROOT_FD, RUN_DIR_FD};
 use protocol::log::{Reader, Record, Stream};
 use protocol::{
     Connection, ExitRecord, Launch, Liveness, LogLimits, Process, Ready, Reply, Request,
@@ -121,33 +122,30 @@ impl Bench {
         failpoint: Option<&str>,
     ) -> protocol::Result<Ready> {
         let document = kernel::memfd::sealed("launch", &launch.to_json().unwrap()).unwrap();
-        let (ready, theirs) = std::io::pipe().unwrap();
+        let (launcher, theirs) = Launcher::pair().unwrap();
         let root = File::open(self.root()).unwrap();
         let root = Mount::clone_tree(&root, "", Recursive::No).unwrap();
         let mut spawn = Spawn::new(
             Executable::Path(monitor_binary()),
             ["tare-monitor".to_owned(), self.id.to_string()],
         )
-        .fd(document, protocol::launch::LAUNCH_FD)
-        .fd(theirs, protocol::launch::READY_FD)
-        .fd(root.into_fd(), protocol::launch::ROOT_FD)
-        .fd(
-            self.open_container_dir(),
-            protocol::launch::CONTAINER_DIR_FD,
-        )
-        .fd(
-            File::open(self.run_dir()).unwrap(),
-            protocol::launch::RUN_DIR_FD,
-        );
-        for (fd, number) in self.given.drain(..) {
-            spawn = spawn.fd(fd, number);
-        }
+        .fd(theirs, CHANNEL_FD);
         if let Some(point) = failpoint {
             spawn = spawn.env("TARE_FAILPOINT", point);
         }
         spawn.setsid = true;
         self.monitors.push(spawn.start().unwrap());
-        Ready::receive(OwnedFd::from(ready))
+        let mut given = vec![
+            (OwnedFd::from(document), LAUNCH_FD),
+            (root.into_fd(), ROOT_FD),
+            (self.open_container_dir(), CONTAINER_DIR_FD),
+            (File::open(self.run_dir()).unwrap().into(), RUN_DIR_FD),
+        ];
+        given.append(&mut self.given);
+        let order: Vec<_> = given.iter().map(|(fd, n)| (fd.as_fd(), *n)).collect();
+        launcher.order(&order)?;
+        drop(given);
+        launcher.ready()
     }
 
     /// Starts a monitor whose program must run.
