@@ -66,14 +66,16 @@ impl Tx<'_> {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The blobs that no image has.
+    /// The blobs that neither an image nor a layer has.
     ///
     /// # Errors
     /// The database can't be read.
     pub fn unused_blobs(&self) -> Result<Vec<BlobRow>> {
         let mut statement = self.inner.prepare_cached(
             "SELECT digest, size, created_at FROM blobs
-             WHERE NOT EXISTS (SELECT 1 FROM image_blobs WHERE digest = blobs.digest) ORDER BY digest",
+             WHERE NOT EXISTS (SELECT 1 FROM image_blobs WHERE digest = blobs.digest)
+               AND NOT EXISTS (SELECT 1 FROM layers WHERE blob = blobs.digest)
+             ORDER BY digest",
         )?;
         let rows = statement.query_map([], read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -82,7 +84,7 @@ impl Tx<'_> {
     /// Takes a blob away; whether it was there.
     ///
     /// # Errors
-    /// An image has it ([`crate::Kind::Referenced`]), or the database can't be written.
+    /// An image or a layer has it ([`crate::Kind::Referenced`]), or the database can't be written.
     pub fn remove_blob(&self, digest: &BlobDigest) -> Result<bool> {
         let gone = self
             .inner

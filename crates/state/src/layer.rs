@@ -1,7 +1,7 @@
 //! Rows of layers.
 
 use rusqlite::{OptionalExtension, Row, params};
-use spec::{ChainId, DiffId, LayerId};
+use spec::{BlobDigest, ChainId, DiffId, LayerId};
 
 use crate::db::Tx;
 use crate::error::{Error, Kind, Result, from_integer, parse, to_integer};
@@ -25,12 +25,16 @@ pub struct LayerRow {
     pub checksum: String,
     /// Unix nanoseconds.
     pub created_at: i64,
+    /// The blob that its tar is kept in, compressed or not; none if the tar can be made again of the layer.
+    pub blob: Option<BlobDigest>,
 }
 
-const COLUMNS: &str = "id, diff_id, chain_id, format, tar_size, file_size, checksum, created_at";
+const COLUMNS: &str =
+    "id, diff_id, chain_id, format, tar_size, file_size, checksum, created_at, blob";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<LayerRow> {
     let chain: Option<String> = row.get(2)?;
+    let blob: Option<String> = row.get(8)?;
     Ok(LayerRow {
         id: parse(0, row.get_ref(0)?.as_str()?)?,
         diff_id: parse(1, row.get_ref(1)?.as_str()?)?,
@@ -40,6 +44,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<LayerRow> {
         file_size: from_integer(row.get(5)?),
         checksum: row.get(6)?,
         created_at: row.get(7)?,
+        blob: blob.map(|text| parse(8, &text)).transpose()?,
     })
 }
 
@@ -47,11 +52,11 @@ impl Tx<'_> {
     /// Adds a layer; one with this id that is there already stays.
     ///
     /// # Errors
-    /// The database can't be written.
+    /// Its blob is not there ([`crate::Kind::Referenced`]), or the database can't be written.
     pub fn add_layer(&self, layer: &LayerRow) -> Result<()> {
         self.inner
             .prepare_cached(&format!(
-                "INSERT INTO layers ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING"
+                "INSERT INTO layers ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING"
             ))?
             .execute(params![
                 layer.id.to_string(),
@@ -62,6 +67,7 @@ impl Tx<'_> {
                 to_integer(layer.file_size),
                 layer.checksum,
                 layer.created_at,
+                layer.blob.as_ref().map(ToString::to_string),
             ])?;
         Ok(())
     }
@@ -86,6 +92,20 @@ impl Tx<'_> {
             "SELECT {COLUMNS} FROM layers WHERE diff_id = ?1 AND chain_id IS NULL"
         ))?;
         Ok(statement.query_row([diff.to_string()], read).optional()?)
+    }
+
+    /// Whether there is a layer that is a function of its tar alone, and this digest is the tar's or that of the blob that it is kept in.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn has_layer_of(&self, digest: &BlobDigest) -> Result<bool> {
+        let found = self
+            .inner
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM layers WHERE chain_id IS NULL AND (diff_id = ?1 OR blob = ?1))",
+            )?
+            .query_row([digest.to_string()], |row| row.get(0))?;
+        Ok(found)
     }
 
     /// The layer made against the layers below it at this place.

@@ -36,6 +36,7 @@ fn layer(text: &str) -> LayerRow {
         file_size: 20,
         checksum: "sum".to_owned(),
         created_at: 1,
+        blob: None,
     }
 }
 
@@ -292,6 +293,37 @@ fn layers_round_trip_and_are_found() {
         Ok(())
     })
     .unwrap();
+}
+
+#[test]
+fn a_blob_stays_with_the_layer_that_it_is_the_tar_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let blob = BlobRow {
+        digest: BlobDigest::new(Digest::of("compressed")),
+        size: 10,
+        created_at: 1,
+    };
+    let layer = LayerRow {
+        blob: Some(blob.digest),
+        ..layer("kept")
+    };
+    let early = db.write(|tx| tx.add_layer(&layer)).unwrap_err();
+    assert_eq!(early.kind, Kind::Referenced);
+    db.write(|tx| {
+        tx.add_blob(&blob)?;
+        tx.add_layer(&layer)
+    })
+    .unwrap();
+    assert_eq!(
+        db.read(|tx| tx.layer(&layer.id)).unwrap(),
+        Some(layer.clone())
+    );
+    assert!(db.read(|tx| tx.unused_blobs()).unwrap().is_empty());
+    let used = db.write(|tx| tx.remove_blob(&blob.digest)).unwrap_err();
+    assert_eq!(used.kind, Kind::Referenced);
+    db.write(|tx| tx.remove_layer(&layer.id)).unwrap();
+    assert_eq!(db.read(|tx| tx.unused_blobs()).unwrap(), [blob]);
 }
 
 #[test]
