@@ -98,22 +98,31 @@ impl Store {
         }
     }
 
-    /// Reads a whole blob and compares it with its digest.
+    /// Compares a whole blob with its digest.
     ///
     /// # Errors
     /// [`Kind::NotFound`], [`Kind::Corrupt`].
     pub fn verify_blob(&self, digest: &BlobDigest) -> Result<()> {
-        const OP: &str = "verify blob";
+        self.copy_blob(digest, &mut io::sink())
+    }
+
+    /// Writes a whole blob, and makes sure that it is the one with this digest.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], [`Kind::Corrupt`], or `out` can't be written.
+    pub fn copy_blob(&self, digest: &BlobDigest, out: &mut dyn Write) -> Result<()> {
+        const OP: &str = "copy blob";
         let mut file = self.blob(digest)?;
         let mut hasher = digest.digest().hasher();
         let mut buffer = vec![0; 256 << 10];
         loop {
-            match file
-                .read(&mut buffer)
-                .map_err(|e| Error::io(OP, digest, e))?
-            {
+            let failed = |e| Error::io(OP, digest, e);
+            match file.read(&mut buffer).map_err(failed)? {
                 0 => break,
-                count => hasher.update(&buffer[..count]),
+                count => {
+                    hasher.update(&buffer[..count]);
+                    out.write_all(&buffer[..count]).map_err(failed)?;
+                }
             }
         }
         if hasher.finish() == *digest.digest() {
@@ -166,6 +175,15 @@ impl BlobWriter {
     pub fn expect_size(mut self, size: u64) -> Self {
         self.expected_size = Some(size);
         self
+    }
+
+    /// The file that is written, for reading what is in it already.
+    ///
+    /// # Errors
+    /// There are no more descriptors.
+    pub fn reader(&self) -> Result<File> {
+        let file = self.file.try_clone();
+        file.map_err(|e| Error::io("read", "new blob", e))
     }
 
     /// The number of bytes so far.

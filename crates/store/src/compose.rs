@@ -1,15 +1,16 @@
 //! Layers that are made here: of an upper directory, or entry by entry.
 //!
 //! Nothing of them is stored but the layer itself. Its digest is that of its canonical tar, which [`Store::write_layer_tar`] writes again
-//! whenever somebody wants it.
+//! whenever somebody wants it. Layers that came as a tar have the blob that it came in.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::OFlags;
-use spec::{DiffId, Hasher, LayerId};
+use spec::{BlobDigest, DiffId, Hasher, LayerId};
 
+use crate::compression::Plain;
 use crate::erofs::Source;
 use crate::error::{Error, Kind, Result, shown};
 use crate::layer::canonical::{settled, write_tree, write_walk};
@@ -21,7 +22,7 @@ use crate::layer::{FileData, Sink};
 use crate::snapshot::Snapshot;
 use crate::store::{Format, Store};
 use crate::tar::{Entry, Kind as EntryKind};
-use crate::unpack::{Layer, Named, publish, resolve_above};
+use crate::unpack::{Half as Received, Layer, Named, Pending, publish, resolve_above};
 use crate::walk::{self, Walk};
 
 const OP: &str = "make layer";
@@ -96,18 +97,20 @@ impl Store {
         self.layer_from_upper(snapshot.open_upper()?, snapshot.layers())
     }
 
-    /// Writes the tar of a layer that was made here, and makes sure that it is the one with the layer's diff id.
+    /// Writes the tar of a layer, the one with the layer's diff id: of the blob that it is kept in, or of the layer itself.
     ///
     /// # Errors
-    /// [`Kind::NotFound`]; [`Kind::Corrupt`] if another tar comes of it: then it was not made here, or was changed.
+    /// [`Kind::NotFound`]; [`Kind::Corrupt`] if another tar comes of it: then the layer or its blob was changed.
     pub fn write_layer_tar(&self, id: &LayerId, out: &mut dyn Write) -> Result<u64> {
         let rows = self.layer_rows(&[*id])?;
-        let root = self.layer_root(id)?;
         let hashed = Hashed {
             out,
             hasher: Hasher::sha256(),
         };
-        let (hashed, size) = write_walk(Walk::marked(root)?, hashed)?;
+        let (hashed, size) = match rows.first().and_then(|row| row.blob) {
+            Some(blob) => self.write_blob_plain(&blob, hashed)?,
+            None => write_walk(Walk::marked(self.layer_root(id)?)?, hashed)?,
+        };
         let diff = DiffId::new(hashed.hasher.finish());
         if rows.first().is_some_and(|row| row.diff_id != diff) {
             let why = "its tar has another digest than the layer: get the image again";
@@ -115,6 +118,41 @@ impl Store {
         }
         Ok(size)
     }
+}
+
+impl Store {
+    /// Writes what a blob is when it is not compressed.
+    fn write_blob_plain<W: Write>(&self, blob: &BlobDigest, mut out: W) -> Result<(W, u64)> {
+        let mut plain = Plain::new(self.blob(blob)?, self.limits())?;
+        let size = io::copy(&mut plain, &mut out).map_err(|e| Error::io(OP, blob, e))?;
+        Ok((out, size))
+    }
+}
+
+impl Pending {
+    /// Makes a layer of the same entries whose tar is the canonical one, so that no tar needs to be kept of it. It has the digest of that, not
+    /// of the tar that came.
+    ///
+    /// # Errors
+    /// As [`Pending::finish`].
+    pub fn remake(self, parents: &[LayerId]) -> Result<Layer> {
+        match self.received {
+            Received::Image(half) => remake(&self.store, half.0, half.1.entries, parents),
+            Received::Directory(half) => remake(&self.store, half.0, half.1.entries, parents),
+        }
+    }
+}
+
+fn remake<S: Sink>(
+    store: &Store,
+    sink: S,
+    mut entries: Vec<Recorded<S::Data>>,
+    parents: &[LayerId],
+) -> Result<Layer> {
+    for recorded in &mut entries {
+        recorded.entry.mtime = settled(recorded.entry.mtime);
+    }
+    finish(store, sink, entries, parents)
 }
 
 impl LayerWriter {
@@ -193,6 +231,7 @@ fn finish<S: Sink>(
         tar_size,
         // The tree has everything that was taken from below, and so has its tar.
         asked: false,
+        blob: None,
     };
     publish(store, sink, &resolved.tree, named, parents)
 }

@@ -2,7 +2,10 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::GzDecoder;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::{CONCATENATED, Stream};
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;
@@ -10,6 +13,8 @@ use crate::limits::Limits;
 const OP: &str = "decompress";
 /// zstd's window: 128 MiB, what the command line tool takes without being told (security rule D8).
 const WINDOW_LOG: u32 = 27;
+/// Memory for xz, whose best level needs 65 MiB (security rule D8).
+const XZ_MEMORY: u64 = 128 << 20;
 /// What is read at once.
 const CHUNK: usize = 256 << 10;
 
@@ -26,6 +31,8 @@ enum Inner<'a> {
     Same(Input<'a>),
     Gzip(Gzip<'a>),
     Zstd(Box<zstd::stream::read::Decoder<'static, Input<'a>>>),
+    Xz(Box<XzDecoder<Input<'a>>>),
+    Bzip2(Box<MultiBzDecoder<Input<'a>>>),
 }
 
 /// Counts what is read.
@@ -49,7 +56,7 @@ enum Gzip<'a> {
     Moved,
 }
 
-/// The plain bytes of a stream that may be compressed by gzip or zstd, for archives that hold more than one layer.
+/// The plain bytes of a stream that may be compressed by gzip, zstd, xz or bzip2, for archives that hold more than one layer.
 ///
 /// # Errors
 /// The stream can't be read, or is compressed in a way that isn't known.
@@ -76,9 +83,13 @@ impl<'a> Plain<'a> {
                     .map_err(|e| Error::io(OP, "zstd", e))?;
                 Inner::Zstd(Box::new(decoder))
             }
-            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => return Err(unknown("xz")),
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+                let stream = Stream::new_stream_decoder(XZ_MEMORY, CONCATENATED)
+                    .map_err(|e| Error::io(OP, "xz", e.into()))?;
+                Inner::Xz(Box::new(XzDecoder::new_stream(input, stream)))
+            }
             [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, ..] => {
-                return Err(unknown("bzip2"));
+                Inner::Bzip2(Box::new(MultiBzDecoder::new(input)))
             }
             _ => Inner::Same(input),
         };
@@ -96,6 +107,8 @@ impl<'a> Plain<'a> {
             Inner::Gzip(Gzip::Member(decoder)) => decoder.get_ref().get_ref().count,
             Inner::Gzip(Gzip::Moved) => 0,
             Inner::Zstd(decoder) => decoder.get_ref().get_ref().count,
+            Inner::Xz(decoder) => decoder.get_ref().get_ref().count,
+            Inner::Bzip2(decoder) => decoder.get_ref().get_ref().count,
         }
     }
 
@@ -123,6 +136,8 @@ impl Read for Plain<'_> {
             Inner::Same(input) => (input.read(out), "tar"),
             Inner::Gzip(gzip) => (gzip.read(out), "gzip"),
             Inner::Zstd(decoder) => (decoder.read(out), "zstd"),
+            Inner::Xz(decoder) => (decoder.read(out), "xz"),
+            Inner::Bzip2(decoder) => (decoder.read(out), "bzip2"),
         };
         let count = count.map_err(|e| explained(e, name))?;
         self.given += count as u64;
@@ -204,14 +219,6 @@ fn peek_slowly<'i>(input: &'i mut Input<'_>, count: usize) -> io::Result<&'i [u8
     let inner = std::mem::replace(&mut input.get_mut().inner, Box::new(io::empty()));
     input.get_mut().inner = Box::new(io::Cursor::new(rest).chain(inner));
     input.fill_buf()
-}
-
-fn unknown(name: &str) -> Error {
-    Error::invalid(
-        OP,
-        "layer",
-        format!("{name} is not supported: use gzip, zstd or none"),
-    )
 }
 
 /// What a decoder's error means to somebody who has only the file.

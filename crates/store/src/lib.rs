@@ -40,6 +40,6 @@ pub use mount::OverlayMode;
 pub use snapshot::{Access, Durability, IdMap, MountOptions, Mounted, Snapshot};
 pub use store::{Config, Format, Options, Store};
 pub use sweep::Swept;
-pub use tar::{Entry, Kind as EntryKind, Segment, TarWriter, Time};
+pub use tar::{Entry, Kind as EntryKind, Reader as TarReader, Segment, TarWriter, Time};
 pub use unpack::{Layer, Pending};
 pub use walk::{Bounds, FileData, Walk, Walked};

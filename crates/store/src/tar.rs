@@ -14,7 +14,7 @@ mod sparse;
 mod tests;
 mod writer;
 
-pub(crate) use reader::Reader;
+pub use reader::Reader;
 pub use writer::TarWriter;
 
 /// Size of a tar's blocks.

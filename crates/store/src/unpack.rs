@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Read;
 
 use rustix::fd::OwnedFd;
-use spec::{ChainId, DiffId, LayerId};
+use spec::{BlobDigest, ChainId, DiffId, LayerId};
 use state::{LayerRow, LockKind};
 
 use crate::error::{Error, Kind, Result};
@@ -37,11 +37,12 @@ pub struct Layer {
 
 /// A layer whose data are stored, and which has no name yet: it waits for those below it. Dropped, it is gone.
 pub struct Pending {
-    store: Store,
-    received: Half,
+    pub(crate) store: Store,
+    pub(crate) received: Half,
+    blob: Option<BlobDigest>,
 }
 
-enum Half {
+pub(crate) enum Half {
     Image(Box<(ImageSink, Received<<ImageSink as Sink>::Data>)>),
     Directory(Box<(DirectorySink, Received<<DirectorySink as Sink>::Data>)>),
 }
@@ -56,7 +57,7 @@ impl fmt::Debug for Pending {
 }
 
 impl Store {
-    /// Makes a layer of a tar that may be compressed by gzip or zstd, above the layers `parents`, bottom first.
+    /// Makes a layer of a tar that may be compressed, above the layers `parents`, bottom first.
     ///
     /// # Errors
     /// [`Kind::Invalid`] and [`Kind::Limit`] tell of the tar; nothing is left of it then.
@@ -86,6 +87,7 @@ impl Store {
         Ok(Pending {
             store: self.clone(),
             received,
+            blob: None,
         })
     }
 
@@ -104,6 +106,15 @@ impl Store {
             .read(find)
             .map_err(|e| Error::state("look for layer", diff_id, e))?;
         Ok(row.map(|row| layer(&row, chain)))
+    }
+
+    /// Whether there is a layer, of use above any others, whose tar has this digest, or the blob that the tar is kept in.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn has_layer_of(&self, digest: &BlobDigest) -> Result<bool> {
+        let found = self.db().read(|tx| tx.has_layer_of(digest));
+        found.map_err(|e| Error::state("look for layer", digest, e))
     }
 
     fn chain(&self, diff_id: &DiffId, parents: &[LayerId]) -> Result<ChainId> {
@@ -162,14 +173,22 @@ impl Pending {
         ))
     }
 
+    /// Says in which blob the tar is kept, as it came: it can't be made again of the layer. The blob stays as long as the layer.
+    #[must_use]
+    pub fn kept_in(mut self, blob: BlobDigest) -> Self {
+        self.blob = Some(blob);
+        self
+    }
+
     /// Makes the layer above `parents`, bottom first. It is there, whole and on disk, when this returns.
     ///
     /// # Errors
     /// [`Kind::Invalid`] for entries that make no sense there, [`Kind::NotFound`] for a parent.
     pub fn finish(self, parents: &[LayerId]) -> Result<Layer> {
+        let (store, blob) = (&self.store, self.blob);
         match self.received {
-            Half::Image(half) => finish(&self.store, half.0, half.1, parents),
-            Half::Directory(half) => finish(&self.store, half.0, half.1, parents),
+            Half::Image(half) => finish(store, half.0, half.1, blob, parents),
+            Half::Directory(half) => finish(store, half.0, half.1, blob, parents),
         }
     }
 }
@@ -178,6 +197,7 @@ fn finish<S: Sink>(
     store: &Store,
     mut sink: S,
     received: Received<S::Data>,
+    blob: Option<BlobDigest>,
     parents: &[LayerId],
 ) -> Result<Layer> {
     let Resolved { tree, asked } = resolve_above(store, &mut sink, received.entries, parents)?;
@@ -185,6 +205,7 @@ fn finish<S: Sink>(
         diff_id: received.diff_id,
         tar_size: received.tar_size,
         asked,
+        blob,
     };
     publish(store, sink, &tree, named, parents)
 }
@@ -212,6 +233,8 @@ pub(crate) struct Named {
     pub(crate) tar_size: u64,
     /// Whether the layers below had a say in it.
     pub(crate) asked: bool,
+    /// Where its tar is kept, if it is no canonical one.
+    pub(crate) blob: Option<BlobDigest>,
 }
 
 /// Writes a layer down and puts it into the store.
@@ -226,6 +249,7 @@ pub(crate) fn publish<S: Sink>(
         diff_id,
         tar_size,
         asked,
+        blob,
     } = named;
     let chain_id = store.chain(&diff_id, parents)?;
     let unusual = || Error::because(Kind::Invalid, OP, diff_id, "it is not a SHA-256 digest");
@@ -258,6 +282,7 @@ pub(crate) fn publish<S: Sink>(
         file_size: written.size,
         checksum: written.checksum,
         created_at: store.now(),
+        blob,
     };
     store.db().write(|tx| tx.add_layer(&row)).map_err(state)?;
     failpoint::failpoint!("store.unpack.after_row");

@@ -1,6 +1,7 @@
 //! The stream of entries.
 
-use std::io::BufRead;
+use std::fmt;
+use std::io::{self, BufRead, Read};
 
 use super::header::{Format, Header, Refused, sparse_block};
 use super::pax::{self, Pax};
@@ -11,7 +12,7 @@ use crate::limits::Limits;
 const OP: &str = "read tar";
 
 /// Reads a tar entry by entry; the data of the last entry are read between.
-pub(crate) struct Reader<R> {
+pub struct Reader<R> {
     input: R,
     limits: Limits,
     /// Bytes read so far, for messages.
@@ -36,8 +37,28 @@ impl Extended {
     }
 }
 
+impl<R> fmt::Debug for Reader<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The data of the present entry; of a sparse file, those of its segments.
+impl<R: BufRead> Read for Reader<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let data = self.data()?;
+        let count = data.len().min(out.len());
+        out[..count].copy_from_slice(&data[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
+
 impl<R: BufRead> Reader<R> {
-    pub(crate) fn new(input: R, limits: &Limits) -> Self {
+    /// Nothing is read yet.
+    pub fn new(input: R, limits: &Limits) -> Self {
         Self {
             input,
             limits: limits.clone(),
@@ -49,7 +70,10 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The next entry; none at the end of the archive. Data of the entry before that nobody read are skipped.
-    pub(crate) fn next_entry(&mut self) -> Result<Option<Entry>> {
+    ///
+    /// # Errors
+    /// The archive is malformed or beyond the limits, or can't be read.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>> {
         let mut extended = Extended::default();
         loop {
             self.skip_data()?;
@@ -103,7 +127,10 @@ impl<R: BufRead> Reader<R> {
 
     /// Reads what is behind the archive's end, which no reader minds but which belongs to its digest. Returns the
     /// number of all bytes.
-    pub(crate) fn finish(mut self) -> Result<u64> {
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn finish(mut self) -> Result<u64> {
         loop {
             let count = self
                 .input

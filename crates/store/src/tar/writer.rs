@@ -45,20 +45,7 @@ impl<W: Write> TarWriter<W> {
             (Kind::File, None) => entry.size,
             _ => 0,
         };
-        let records = records(entry, length);
-        if !records.is_empty() {
-            let header = Fields {
-                flag: b'x',
-                path: b"PaxHeaders.0",
-                mode: 0o644,
-                size: records.len() as u64,
-                ..Fields::default()
-            };
-            self.put(&header.block()).map_err(failed)?;
-            self.put(&records).map_err(failed)?;
-            self.pad(records.len() as u64).map_err(failed)?;
-        }
-        self.put(&fields(entry, length).block()).map_err(failed)?;
+        self.head(entry, length).map_err(failed)?;
         let mut left = length;
         if let Some((text, _)) = &map {
             self.put(text).map_err(failed)?;
@@ -66,6 +53,30 @@ impl<W: Write> TarWriter<W> {
         }
         self.copy(left, data).map_err(failed)?;
         self.pad(length).map_err(failed)
+    }
+
+    /// Appends a regular file whose `entry.size` bytes are written by `data`.
+    ///
+    /// # Errors
+    /// It writes more or fewer bytes, or fails.
+    pub fn file(
+        &mut self,
+        entry: &Entry,
+        data: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<()> {
+        let failed = |e| Error::io(OP, shown(&entry.path), e);
+        self.head(entry, entry.size).map_err(failed)?;
+        let mut exact = Exact {
+            out: &mut self.out,
+            left: entry.size,
+        };
+        data(&mut exact).map_err(failed)?;
+        if exact.left > 0 {
+            let why = format!("it is {} bytes shorter than it was said to be", exact.left);
+            return Err(Error::invalid(OP, shown(&entry.path), why));
+        }
+        self.size += entry.size;
+        self.pad(entry.size).map_err(failed)
     }
 
     /// Ends the archive. Returns what was written to, and the number of all bytes.
@@ -76,6 +87,24 @@ impl<W: Write> TarWriter<W> {
         let end = self.put(&[0; 2 * BLOCK]).and_then(|()| self.out.flush());
         end.map_err(|e| Error::io(OP, "end", e))?;
         Ok((self.out, self.size))
+    }
+
+    /// The header of an entry with `length` bytes behind it, and the PAX header before it.
+    fn head(&mut self, entry: &Entry, length: u64) -> io::Result<()> {
+        let records = records(entry, length);
+        if !records.is_empty() {
+            let header = Fields {
+                flag: b'x',
+                path: b"PaxHeaders.0",
+                mode: 0o644,
+                size: records.len() as u64,
+                ..Fields::default()
+            };
+            self.put(&header.block())?;
+            self.put(&records)?;
+            self.pad(records.len() as u64)?;
+        }
+        self.put(&fields(entry, length).block())
     }
 
     fn copy(&mut self, mut left: u64, data: &mut dyn Read) -> io::Result<()> {
@@ -113,6 +142,30 @@ impl<W: Write> TarWriter<W> {
     fn pad(&mut self, length: u64) -> io::Result<()> {
         let missing = usize::try_from(length.wrapping_neg() % BLOCK as u64).unwrap_or(0);
         self.put(&[0; BLOCK][..missing])
+    }
+}
+
+/// Takes so many bytes and no more.
+struct Exact<'a, W> {
+    out: &'a mut W,
+    left: u64,
+}
+
+impl<W: Write> Write for Exact<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is longer than it was said to be",
+            ));
+        }
+        let count = self.out.write(bytes)?;
+        self.left -= count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 
