@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::io::AsyncRead;
 
 use crate::error::Result;
-use crate::stream::Messages;
+use crate::stream::{Download, Messages};
 use crate::transport::{Call, Client};
 use crate::upload::Upload;
 
@@ -104,7 +104,7 @@ impl Images<'_> {
             .await
     }
 
-    /// Takes images from an archive.
+    /// Takes images from an archive: those for a platform, if one is given, as JSON.
     ///
     /// # Errors
     /// As [`Images::list`]; what goes wrong later comes with the messages.
@@ -112,13 +112,27 @@ impl Images<'_> {
         &self,
         archive: impl AsyncRead + Send + 'static,
         quiet: bool,
+        platform: &str,
     ) -> Result<Messages> {
-        let call = Call::post("/images/load")
-            .query(Query::new().with("quiet", if quiet { "1" } else { "0" }));
+        let query = Query::new()
+            .with("quiet", if quiet { "1" } else { "0" })
+            .with("platform", platform);
+        let call = Call::post("/images/load").query(query);
         self.0
             .download(call.tar(Upload::stream(archive)))
             .await
             .map(Messages::new)
+    }
+
+    /// Writes images into one archive. The platform that they must have is JSON; any, if it is empty.
+    ///
+    /// # Errors
+    /// As [`Images::list`]; what goes wrong later ends the stream with an error.
+    pub async fn save(&self, names: &[String], platform: &str) -> Result<Download> {
+        let query = Query::new().with("platform", platform);
+        let add = |query: Query, name: &String| query.with("names", name.clone());
+        let query = names.iter().fold(query, add);
+        self.0.download(Call::get("/images/get").query(query)).await
     }
 
     /// Makes an image from a tar of a root file system.

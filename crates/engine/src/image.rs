@@ -9,6 +9,7 @@ mod list;
 mod load;
 pub(crate) mod lookup;
 mod remove;
+mod save;
 
 use std::collections::BTreeMap;
 
@@ -17,9 +18,13 @@ use spec::{DiffId, ImageId, Platform, Reference};
 use state::Durability;
 use tokio::io::AsyncRead;
 
+pub use load::LoadRequest;
+pub use save::SaveRequest;
+
 use crate::error::{Error, Result};
 use crate::event::{Happened, Subject};
 use crate::open::Engine;
+use crate::outlet::{self, Outlet};
 
 /// A root file system to make an image of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -162,9 +167,13 @@ impl Images {
     ///
     /// # Errors
     /// The archive is malformed or lacks something, or the disk is full.
-    pub async fn load(&self, archive: impl AsyncRead + Send + Unpin + 'static) -> Result<Loaded> {
+    pub async fn load(
+        &self,
+        request: LoadRequest,
+        archive: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<Loaded> {
         intake::pour(&self.engine, archive, move |engine, archive| {
-            let loaded = load::load(&engine.0, archive)?;
+            let loaded = load::load(&engine.0, &request, archive)?;
             for id in &loaded.ids {
                 engine.0.record(image_event("load", id));
             }
@@ -176,6 +185,26 @@ impl Images {
             Ok(loaded)
         })
         .await
+    }
+
+    /// Writes images into one archive, which is docker's and an OCI layout at the same time.
+    ///
+    /// # Errors
+    /// No such image, or it is for another platform. What goes wrong later ends the stream with an error.
+    pub async fn save(&self, request: SaveRequest) -> Result<Outlet> {
+        let plan = self
+            .engine
+            .step(move |engine| {
+                let plan = save::plan(&engine.0, &request)?;
+                for id in plan.images() {
+                    engine.0.record(image_event("save", id));
+                }
+                Ok(plan)
+            })
+            .await?;
+        Ok(outlet::draw(&self.engine, move |engine, out| {
+            save::write(&engine.0, &plan, out)
+        }))
     }
 
     /// All images that match, newest first.

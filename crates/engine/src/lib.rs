@@ -20,6 +20,7 @@ mod link;
 pub mod log;
 mod network_files;
 mod open;
+mod outlet;
 mod readiness;
 mod recovery;
 mod rootfs;
@@ -32,3 +33,4 @@ pub mod volume;
 
 pub use error::{Error, Kind, Result};
 pub use open::{Binaries, Config, Engine, Paths, Prospect};
+pub use outlet::Outlet;

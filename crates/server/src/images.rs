@@ -26,10 +26,11 @@ pub(crate) async fn list(State(app): State<App>, params: Params, speaks: Speaks)
     Ok(axum::Json(lines).into_response())
 }
 
-/// `GET /images/NAME/json` and `GET /images/NAME/history`.
+/// `GET /images/NAME/json`, `GET /images/NAME/history` and `GET /images/NAME/get`.
 pub(crate) async fn get(
     State(app): State<App>,
     Path(rest): Path<String>,
+    params: Params,
     speaks: Speaks,
 ) -> Answer {
     let images = app.engine.images();
@@ -41,6 +42,9 @@ pub(crate) async fn get(
         let history = images.history(name).await?;
         let history: Vec<_> = history.into_iter().map(step).collect();
         return Ok(axum::Json(history).into_response());
+    }
+    if let Some(name) = rest.strip_suffix("/get") {
+        return crate::archives::save_named(&app, vec![name.to_owned()], &params).await;
     }
     Err(Refusal::page_not_found())
 }
@@ -72,27 +76,6 @@ pub(crate) async fn remove(
     let removed = finish(async move { images.remove(&name, request).await }).await?;
     let removed: Vec<_> = removed.into_iter().map(deleted).collect();
     Ok(axum::Json(removed).into_response())
-}
-
-pub(crate) async fn load(State(app): State<App>, request: Request) -> Answer {
-    let loaded = app
-        .engine
-        .images()
-        .load(body::Reader::new(request.into_body()))
-        .await?;
-    let references = loaded
-        .references
-        .iter()
-        .map(|name| format!("Loaded image: {name}\n"));
-    let ids = loaded
-        .ids
-        .iter()
-        .map(|id| format!("Loaded image ID: {id}\n"));
-    let lines: String = references
-        .chain(ids)
-        .map(|text| Message::stream(text).line())
-        .collect();
-    Ok(progress(lines))
 }
 
 /// Import, or pull.
@@ -160,7 +143,7 @@ fn reference(params: &Params) -> Answer<Option<Reference>> {
         .map_err(|error| Refusal::bad(error.to_string()))
 }
 
-fn progress(lines: String) -> Response {
+pub(crate) fn progress(lines: String) -> Response {
     let json = HeaderValue::from_static("application/json");
     ([(CONTENT_TYPE, json)], Body::from(lines)).into_response()
 }

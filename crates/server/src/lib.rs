@@ -6,6 +6,7 @@
 //! Read `router.rs` first (which path leads where), then `hijack.rs` (a connection that becomes a container's streams); `shape/`
 //! turns the engine's types into the wire's and back, the rest is one file a resource.
 
+mod archives;
 mod body;
 mod build;
 mod clock;

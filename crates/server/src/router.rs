@@ -14,7 +14,7 @@ use tower_service::Service as _;
 use crate::clock::Clock;
 use crate::error::Refusal;
 use crate::request::Speaks;
-use crate::{build, containers, events, execs, images, networks, system, volumes};
+use crate::{archives, build, containers, events, execs, images, networks, system, volumes};
 
 /// What every handler has.
 #[derive(Debug, Clone)]
@@ -64,7 +64,8 @@ fn resources() -> Router<App> {
         .route("/build", post(build::build))
         .route("/build/prune", post(build::prune))
         .route("/images/json", get(images::list))
-        .route("/images/load", post(images::load))
+        .route("/images/load", post(archives::load))
+        .route("/images/get", get(archives::save))
         .route("/images/create", post(images::create))
         // An image's name may hold slashes, so what follows it is found by hand.
         .route(

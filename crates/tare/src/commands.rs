@@ -20,6 +20,7 @@ mod restart;
 mod rm;
 mod rmi;
 mod run;
+mod save;
 mod start;
 mod stop;
 mod tag;
@@ -168,6 +169,7 @@ static TABLE: &[Entry] = &[
         "[OPTIONS] file|- [REPOSITORY[:TAG]]"
     ),
     client!(load, &["load", "image load"], "[OPTIONS]"),
+    client!(save, &["save", "image save"], "[OPTIONS] IMAGE [IMAGE...]"),
     client!(
         tag,
         &["tag", "image tag"],
@@ -323,6 +325,18 @@ fn split_tag(text: &str) -> (&str, Option<&str>) {
         Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
         _ => (text, None),
     }
+}
+
+/// A platform as the API takes it: in JSON. Nothing stays nothing.
+fn platform(text: Option<&str>) -> crate::error::Result<String> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(String::new());
+    };
+    let platform: spec::Platform = text
+        .parse()
+        .map_err(|why: spec::Error| crate::error::Error::usage(why.to_string()))?;
+    serde_json::to_string(&platform)
+        .map_err(|why| crate::error::Error::local(format!("encode JSON: {why}")))
 }
 
 /// A file that the user named.

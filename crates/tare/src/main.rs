@@ -4,6 +4,7 @@
 //! one, this process's own behind the same interface. Read `cli` first (which command), then `connect` (which
 //! engine), then any file of `commands`, then `session` (streams and terminals).
 
+mod archive;
 mod cli;
 mod commands;
 mod connect;

@@ -40,6 +40,11 @@ pub(crate) fn input() -> bool {
     std::io::stdin().is_terminal()
 }
 
+/// Whether standard output is a terminal.
+pub(crate) fn output() -> bool {
+    std::io::stdout().is_terminal()
+}
+
 /// Refuses to go on if standard input is no terminal.
 pub(crate) fn require_input() -> Result<()> {
     if input() {

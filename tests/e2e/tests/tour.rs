@@ -43,6 +43,10 @@ const TOUR: &[Stop] = &[
         Output,
     ),
     Stop(&["tag", "toured:v1", "toured:v2"], "", Output),
+    Stop(&["save", "-o", "ARCHIVE", "toured"], "", Output),
+    Stop(&["rmi", "toured:v1", "toured:v2"], "", Code),
+    Stop(&["load", "-q", "-i", "ARCHIVE"], "", Output),
+    Stop(&["save", "-o", "ARCHIVE", "no-such"], "", Output),
     Stop(
         &["history", "--format", "{{.Comment}}", "toured:v1"],
         "",
@@ -286,22 +290,21 @@ fn every_client_sees_the_same() {
 
 fn take(mut run: impl FnMut(Vec<String>, &[u8]) -> Outcome) -> Vec<(String, i32, String)> {
     let root = testkit::fixtures::image("busybox-root.tar");
+    let scratch = tempfile::tempdir().unwrap();
+    let word = |word: &&str| match *word {
+        "ROOT" => root.display().to_string(),
+        "ARCHIVE" => scratch.path().join("saved.tar").display().to_string(),
+        word => word.to_owned(),
+    };
     TOUR.iter()
         .map(|Stop(args, input, compared)| {
-            let args: Vec<String> = args
-                .iter()
-                .map(|a| {
-                    if *a == "ROOT" {
-                        root.display().to_string()
-                    } else {
-                        (*a).to_owned()
-                    }
-                })
-                .collect();
+            let args: Vec<String> = args.iter().map(word).collect();
             if args[0] == "stop" || args.starts_with(&["logs".to_owned(), "service".to_owned()]) {
                 std::thread::sleep(Duration::from_millis(300)); // The trap is set.
             }
-            let name = args.join(" ");
+            let name = args
+                .join(" ")
+                .replace(&scratch.path().display().to_string(), "");
             let outcome = run(args, input.as_bytes());
             assert!(
                 !outcome.stderr.contains("panicked"),

@@ -148,7 +148,7 @@ impl AsyncRead for Broken {
 #[tokio::test]
 async fn what_can_not_be_read_for_an_upload_is_the_error() {
     let (client, _) = canned("never", "");
-    let error = client.images().load(Broken, true).await.unwrap_err();
+    let error = client.images().load(Broken, true, "").await.unwrap_err();
     assert_eq!(error.kind, Kind::Upload);
     let mut text = String::new();
     let mut cause: Option<&dyn std::error::Error> = Some(&error);
@@ -291,11 +291,11 @@ fn hangs_up_with(answer: &'static str) -> Client {
 async fn a_refusal_while_uploading_is_the_news() {
     let client = hangs_up_with("HTTP/1.1 400 Bad Request\r\nContent-Length: 7\r\n\r\nbad tar");
     let endless = tokio::io::repeat(0);
-    let error = client.images().load(endless, true).await.unwrap_err();
+    let error = client.images().load(endless, true, "").await.unwrap_err();
     assert_eq!(error.to_string(), "bad tar");
 
     let client = hangs_up_with("");
     let endless = tokio::io::repeat(0);
-    let error = client.images().load(endless, true).await.unwrap_err();
+    let error = client.images().load(endless, true, "").await.unwrap_err();
     assert_eq!(error.kind, Kind::Protocol, "{error}");
 }

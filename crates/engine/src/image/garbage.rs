@@ -27,9 +27,7 @@ pub(crate) fn collect(inner: &Inner) -> Result<Collected> {
     let Some(lock) = inner.locks.try_lock(LockKind::Content, ALL)? else {
         return Ok(Collected::Later);
     };
-    let (layers, blobs) = inner
-        .db
-        .read(|tx| Ok((tx.unused_layers()?, tx.unused_blobs()?)))?;
+    let layers = inner.db.read(|tx| tx.unused_layers())?;
     let mut gone = Vec::new();
     for layer in layers {
         // A container may have taken it since we looked: then it stays.
@@ -40,7 +38,8 @@ pub(crate) fn collect(inner: &Inner) -> Result<Collected> {
         }
         failpoint!("image.garbage.after_layer");
     }
-    for blob in blobs {
+    // Now also those that the layers were kept in.
+    for blob in inner.db.read(|tx| tx.unused_blobs())? {
         match store.remove_blob(&blob.digest) {
             Ok(_) => {}
             Err(e) if e.kind == store::Kind::Busy => {}

@@ -71,7 +71,8 @@ fn make(
     entry: EntryId,
 ) -> Result<ImageId> {
     let store = inner.store()?;
-    let layer = store.unpack(tar, &[])?;
+    // Nobody knows the tar by its digest: so it need not be kept.
+    let layer = store.receive(tar)?.remake(&[])?;
     failpoint!("image.import.after_layer");
     let now = inner.now();
     let platform = request.platform.clone().unwrap_or_else(Platform::host);
@@ -94,7 +95,8 @@ fn make(
     let blob = store_small(inner, text.as_bytes())?;
     let id = ImageId::new(*blob.digest());
     failpoint!("image.import.after_config");
-    let nanos = inner.nanos();
+    // What its configuration says, and no later time.
+    let nanos = i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX);
     let row = ImageRow {
         id,
         manifest: None,

@@ -2,19 +2,20 @@
 //! come last.
 
 mod catalogue;
+mod growing;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use failpoint::failpoint;
 use spec::image::ImageConfig;
-use spec::{BlobDigest, Digest, ImageId, LayerId, Reference};
+use spec::{BlobDigest, Digest, ImageId, LayerId, Platform, Reference};
 use state::{Durability, EntryId, ImageRow};
-use store::{BlobWriter, Pending, Store};
+use store::{Pending, Store};
 
 use super::Loaded;
 use super::archive::{Archive, Kind as EntryKind};
@@ -23,40 +24,65 @@ use crate::error::{Error, Kind, Result};
 use crate::open::Inner;
 use catalogue::{Catalogue, Wanted};
 
+pub(super) use catalogue::{NAME, ORIGINAL, REF_NAME};
+
 /// A document of an archive is not larger, and all together are not.
 const MAX_DOCUMENT: u64 = 4 << 20;
 const MAX_DOCUMENTS: u64 = 64 << 20;
-const CHUNK: usize = 256 * 1024;
+const CHUNK: u64 = 256 * 1024;
 
-pub(super) fn load(inner: &Inner, archive: impl Read + Send) -> Result<Loaded> {
+/// What to take from an archive.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadRequest {
+    /// Images for this platform; none for whatever docker's own archives have, and this machine's of an OCI layout.
+    pub platform: Option<Platform>,
+}
+
+pub(super) fn load(
+    inner: &Inner,
+    request: &LoadRequest,
+    archive: impl Read + Send,
+) -> Result<Loaded> {
     let adding = Adding::begin(inner, "load")?;
-    let added = add(inner, archive, adding.entry);
+    let entry = adding.entry;
+    let turns = Turns::new(thread::available_parallelism().map_or(2, usize::from));
+    let added = thread::scope(|scope| {
+        let contents = Contents::read(inner.store()?, archive, scope, &turns)?;
+        add(inner, request, contents, entry)
+    });
     adding.end(added)
 }
 
 /// What an archive has, by name.
 #[derive(Debug, Default)]
-pub(super) struct Contents {
+pub(super) struct Contents<'s> {
     documents: BTreeMap<String, Vec<u8>>,
-    layers: HashMap<String, Arrived>,
+    layers: HashMap<String, Arrived<'s>>,
     links: BTreeMap<String, String>,
     bytes: u64,
 }
 
-/// A layer that streamed by, or why it is none.
+/// A layer that streamed by.
 #[derive(Debug)]
-struct Arrived {
-    layer: std::result::Result<Pending, store::Error>,
-    /// Its compressed bytes, which are kept as they came.
-    blob: Option<(BlobDigest, u64)>,
+enum Arrived<'s> {
+    /// It is being unpacked, or was; perhaps it is none. Its bytes are kept as they came: they can't be made again.
+    New {
+        worker: ScopedJoinHandle<'s, store::Result<Pending>>,
+        blob: BlobDigest,
+    },
+    /// By its name the store has it already, so it was not read.
+    Known,
 }
 
-fn add(inner: &Inner, archive: impl Read + Send, entry: EntryId) -> Result<Loaded> {
+fn add(
+    inner: &Inner,
+    request: &LoadRequest,
+    mut contents: Contents<'_>,
+    entry: EntryId,
+) -> Result<Loaded> {
     let store = inner.store()?;
-    let plain = store::plain(archive).map_err(of_archive)?;
-    let mut contents = Contents::read(store, plain)?;
     failpoint!("image.load.after_layers");
-    let catalogue = Catalogue::of(&contents)?;
+    let catalogue = Catalogue::of(&contents, request.platform.as_ref())?;
     let mut loaded = Loaded::default();
     let mut made = Vec::new();
     for wanted in &catalogue.images {
@@ -91,7 +117,12 @@ struct Made {
     blobs: Vec<BlobDigest>,
 }
 
-fn image(inner: &Inner, store: &Store, contents: &mut Contents, wanted: &Wanted) -> Result<Made> {
+fn image(
+    inner: &Inner,
+    store: &Store,
+    contents: &mut Contents<'_>,
+    wanted: &Wanted,
+) -> Result<Made> {
     let bytes = contents.document(&wanted.config)?.to_vec();
     let config = ImageConfig::parse(&bytes).map_err(|e| Error::invalid(e.to_string()))?;
     let text = String::from_utf8(bytes)
@@ -111,17 +142,25 @@ fn image(inner: &Inner, store: &Store, contents: &mut Contents, wanted: &Wanted)
     let manifest = wanted.manifest.as_ref().map(|_| blobs[blobs.len() - 1]);
     let (mut layers, mut size) = (Vec::new(), 0);
     for (path, diff_id) in wanted.layers.iter().zip(&config.rootfs.diff_ids) {
-        let arrived = contents.layer(path);
-        let blob = arrived.as_ref().and_then(|a| a.blob);
         let layer = match store.find_layer(diff_id, &layers)? {
             Some(layer) => layer,
-            None => {
-                let pending = arrived.ok_or_else(|| missing(path))?.layer;
-                let layer = pending.and_then(|p| p.verify(diff_id)?.finish(&layers));
-                layer.map_err(|e| of_archive(e).context(path))?
-            }
+            None => match contents.layer(path) {
+                Some(Arrived::New { worker, blob }) => {
+                    let pending = joined(worker);
+                    let layer =
+                        pending.and_then(|p| p.verify(diff_id)?.kept_in(blob).finish(&layers));
+                    layer.map_err(|e| Error::from(e).context(path))?
+                }
+                Some(Arrived::Known) | None => return Err(missing(path)),
+            },
         };
-        blobs.extend(blob.map(|(digest, _)| digest));
+        // What the manifest names stays as it came.
+        if manifest.is_some()
+            && let Some(named) = blob_of(path)
+            && store.has_blob(&named)?
+        {
+            blobs.push(named);
+        }
         size += layer.size;
         layers.push(layer.id);
     }
@@ -148,16 +187,22 @@ fn missing(path: &str) -> Error {
     Error::invalid(format!("invalid archive: it lacks {path}"))
 }
 
-/// An error of the store that the archive is to blame for, unless the disk is.
-fn of_archive(error: store::Error) -> Error {
-    Error::from(error)
+fn joined<T>(worker: ScopedJoinHandle<'_, T>) -> T {
+    match worker.join() {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic),
+    }
 }
 
-impl Contents {
-    /// Reads the whole archive.
-    fn read(store: &Store, input: impl Read + Send) -> Result<Self> {
-        let unreadable = |e: io::Error| unreadable(e);
-        let mut archive = Archive::new(input);
+impl<'s> Contents<'s> {
+    /// Reads the whole archive. Its layers are unpacked beside it.
+    fn read<'e>(
+        store: &'e Store,
+        input: impl Read + Send,
+        scope: &'s Scope<'s, 'e>,
+        turns: &'e Turns,
+    ) -> Result<Self> {
+        let mut archive = Archive::new(store::plain(input)?);
         let mut contents = Self::default();
         while let Some(entry) = archive.next().map_err(unreadable)? {
             match entry.kind {
@@ -165,7 +210,11 @@ impl Contents {
                     contents.links.insert(entry.name, target);
                 }
                 EntryKind::File(size) => {
-                    contents.file(store, entry.name, size, &mut archive)?;
+                    let layer = contents.file(entry.name, size, &mut archive)?;
+                    if let Some((name, head)) = layer {
+                        let arrived = receive(store, &name, head, &mut archive, (scope, turns))?;
+                        contents.layers.insert(name, arrived);
+                    }
                 }
                 EntryKind::Other => {}
             }
@@ -174,13 +223,13 @@ impl Contents {
         Ok(contents)
     }
 
+    /// Keeps a document; gives the name and the beginning of what is none.
     fn file(
         &mut self,
-        store: &Store,
         name: String,
         size: u64,
-        input: &mut (impl Read + Send),
-    ) -> Result<()> {
+        input: &mut impl Read,
+    ) -> Result<Option<(String, Vec<u8>)>> {
         let mut head = Vec::new();
         input.take(512).read_to_end(&mut head).map_err(unreadable)?;
         if size <= MAX_DOCUMENT && is_document(&name, &head, size) {
@@ -192,12 +241,9 @@ impl Contents {
             }
             input.read_to_end(&mut head).map_err(unreadable)?;
             self.documents.insert(name, head);
-            return Ok(());
+            return Ok(None);
         }
-        let expected = blob_of(&name);
-        let arrived = receive(store, head, input, expected.as_ref())?;
-        self.layers.insert(name, arrived);
-        Ok(())
+        Ok(Some((name, head)))
     }
 
     /// A document of the archive.
@@ -206,7 +252,7 @@ impl Contents {
         found.ok_or_else(|| missing(name))
     }
 
-    fn layer(&mut self, name: &str) -> Option<Arrived> {
+    fn layer(&mut self, name: &str) -> Option<Arrived<'s>> {
         let real = self.real(name);
         self.layers.remove(&real)
     }
@@ -257,97 +303,68 @@ fn blob_of(name: &str) -> Option<BlobDigest> {
     format!("{algorithm}:{hex}").parse().ok()
 }
 
-fn is_compressed(head: &[u8]) -> bool {
-    head.starts_with(&[0x1f, 0x8b]) || head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
+/// How many layers may be unpacked at the same time.
+#[derive(Debug)]
+struct Turns {
+    free: Mutex<usize>,
+    freed: Condvar,
 }
 
-/// Stores a layer as it streams by, and its own bytes if they are compressed: those can't be made again.
-fn receive(
-    store: &Store,
-    head: Vec<u8>,
-    input: &mut (impl Read + Send),
-    expected: Option<&BlobDigest>,
-) -> Result<Arrived> {
-    let mut writer = is_compressed(&head)
-        .then(|| store.blob_writer())
-        .transpose()?;
-    let (sender, pieces) = sync_channel(4);
-    let layer = thread::scope(|scope| -> Result<_> {
-        let worker = scope.spawn(move || {
-            store.receive(Pieces {
-                pieces,
-                current: Vec::new(),
-                used: 0,
-            })
-        });
-        let read = feed(head, input, &sender, writer.as_mut());
-        // Now the worker's stream ends, or, after an error, is cut.
-        if read.is_err() {
-            drop(sender.send(Err(io::ErrorKind::UnexpectedEof.into())));
+impl Turns {
+    fn new(most: usize) -> Self {
+        Self {
+            free: Mutex::new(most),
+            freed: Condvar::new(),
         }
-        drop(sender);
-        let layer = match worker.join() {
-            Ok(layer) => layer,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        read?;
-        Ok(layer)
-    })?;
-    let blob = match writer {
-        Some(writer) if layer.is_ok() => Some(writer.commit(expected)?),
-        _ => None,
-    };
-    // A full disk is not the layer's fault, and nothing else will fare better.
-    match layer {
-        Err(error) if error.kind == store::Kind::NoSpace => Err(error.into()),
-        layer => Ok(Arrived { layer, blob }),
+    }
+
+    fn take<T>(&self, work: impl FnOnce() -> T) -> T {
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        while *free == 0 {
+            free = self
+                .freed
+                .wait(free)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= 1;
+        drop(free);
+        let done = work();
+        *self.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.freed.notify_one();
+        done
     }
 }
 
-/// Reads all of the present file and passes it on. A worker that gave up is no reason to stop: the file may be no layer.
-fn feed(
+/// Stores what may be a layer as it streams by, and has it unpacked beside that.
+fn receive<'s, 'e>(
+    store: &'e Store,
+    name: &str,
     head: Vec<u8>,
     input: &mut impl Read,
-    sender: &SyncSender<io::Result<Vec<u8>>>,
-    mut writer: Option<&mut BlobWriter>,
-) -> Result<()> {
+    (scope, turns): (&'s Scope<'s, 'e>, &'e Turns),
+) -> Result<Arrived<'s>> {
+    let expected = blob_of(name);
+    if let Some(expected) = &expected
+        && store.has_layer_of(expected)?
+    {
+        return Ok(Arrived::Known);
+    }
+    let mut writer = store.blob_writer()?;
+    let (growth, growing) = growing::growing(writer.reader()?);
+    let worker = scope.spawn(move || turns.take(|| store.receive(growing)));
     let mut piece = head;
-    let mut listening = true;
     while !piece.is_empty() {
-        if let Some(writer) = writer.as_deref_mut() {
-            writer
-                .write_all(&piece)
-                .map_err(|e| Error::internal("write blob", e))?;
-        }
-        listening = listening && sender.send(Ok(piece)).is_ok();
-        let mut next = Vec::with_capacity(CHUNK);
+        writer
+            .write_all(&piece)
+            .map_err(|e| Error::internal("write blob", e))?;
+        growth.grown(writer.size());
+        piece.clear();
         input
-            .take(CHUNK as u64)
-            .read_to_end(&mut next)
+            .take(CHUNK)
+            .read_to_end(&mut piece)
             .map_err(unreadable)?;
-        piece = next;
     }
-    Ok(())
-}
-
-/// The reading end of the worker.
-struct Pieces {
-    pieces: Receiver<io::Result<Vec<u8>>>,
-    current: Vec<u8>,
-    used: usize,
-}
-
-impl Read for Pieces {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while self.used == self.current.len() {
-            match self.pieces.recv() {
-                Ok(piece) => (self.current, self.used) = (piece?, 0),
-                Err(_) => return Ok(0),
-            }
-        }
-        let count = out.len().min(self.current.len() - self.used);
-        out[..count].copy_from_slice(&self.current[self.used..self.used + count]);
-        self.used += count;
-        Ok(count)
-    }
+    growth.end();
+    let blob = writer.commit(expected.as_ref())?.0;
+    Ok(Arrived::New { worker, blob })
 }

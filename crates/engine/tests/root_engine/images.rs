@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use engine::Kind;
-use engine::image::{ImageFilters, ImageRemove, ImportRequest, Removed};
+use engine::image::{ImageFilters, ImageRemove, ImportRequest, LoadRequest, Removed, SaveRequest};
 use spec::Reference;
 
 use crate::archive::{Image, docker, gzip, oci, tar};
@@ -25,12 +25,16 @@ fn an_image_lives_from_load_to_remove() {
         let archive = docker(&[(&image, &["busybox:1", "other/app:2"])]);
         let loaded = engine
             .images()
-            .load(Cursor::new(archive.clone()))
+            .load(LoadRequest::default(), Cursor::new(archive.clone()))
             .await
             .unwrap();
         assert_eq!(loaded.references, ["busybox:1", "other/app:2"]);
         // Once more changes nothing.
-        engine.images().load(Cursor::new(archive)).await.unwrap();
+        engine
+            .images()
+            .load(LoadRequest::default(), Cursor::new(archive))
+            .await
+            .unwrap();
         let list = engine.images().list(ImageFilters::default()).await.unwrap();
         assert_eq!(list.len(), 1);
         assert_eq!(list[0].id.to_string(), image.id());
@@ -123,7 +127,11 @@ fn an_oci_layout_keeps_its_compressed_bytes() {
             oci(&image, "docker.io/library/a:1"),
             gzip(&oci(&image, "docker.io/library/a:1")),
         ] {
-            let loaded = engine.images().load(Cursor::new(archive)).await.unwrap();
+            let loaded = engine
+                .images()
+                .load(LoadRequest::default(), Cursor::new(archive))
+                .await
+                .unwrap();
             assert_eq!(loaded.references, ["a:1"]);
         }
         let inspect = engine.images().inspect("a:1").await.unwrap();
@@ -138,7 +146,7 @@ fn an_oci_layout_keeps_its_compressed_bytes() {
         );
         let none = engine
             .images()
-            .load(Cursor::new(oci(&image, "latest")))
+            .load(LoadRequest::default(), Cursor::new(oci(&image, "latest")))
             .await
             .unwrap();
         assert_eq!(none.ids.len(), 1);
@@ -231,7 +239,7 @@ fn bad_input_is_named_and_leaves_nothing() {
         for (expected, archive) in cases {
             let error = engine
                 .images()
-                .load(Cursor::new(archive))
+                .load(LoadRequest::default(), Cursor::new(archive))
                 .await
                 .unwrap_err();
             assert!(
@@ -293,7 +301,7 @@ fn a_caller_that_goes_away_in_the_midst_leaves_nothing() {
             std::future::pending::<()>().await;
         });
         let images = engine.images();
-        let load = images.load(theirs);
+        let load = images.load(LoadRequest::default(), theirs);
         assert!(
             tokio::time::timeout(std::time::Duration::from_millis(200), load)
                 .await
@@ -306,6 +314,132 @@ fn a_caller_that_goes_away_in_the_midst_leaves_nothing() {
             }
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }
+    });
+    place.assert_sound();
+}
+
+/// Saves images and gives the archive.
+async fn save(engine: &engine::Engine, names: &[&str]) -> Vec<u8> {
+    let request = SaveRequest {
+        names: names.iter().map(|&name| name.to_owned()).collect(),
+        platform: None,
+    };
+    let mut outlet = engine.images().save(request).await.unwrap();
+    let mut bytes = Vec::new();
+    while let Some(piece) = outlet.next().await {
+        bytes.extend_from_slice(&piece.unwrap());
+    }
+    bytes
+}
+
+#[test]
+fn a_saved_image_comes_back_with_all_its_digests() {
+    let Some(_sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let (first, second) = (Place::new(), Place::new());
+    let plain = Image::new(&[&[("etc/", ""), ("etc/a", "1")], &[("etc/b", "2")]]);
+    let packed = Image::new(&[&[("etc/", ""), ("etc/a", "1")], &[("etc/c", "3")]]);
+    let request = LoadRequest::default;
+    let (archive, before) = block(async {
+        let engine = first.engine();
+        let images = engine.images();
+        let archive = docker(&[(&plain, &["plain:1", "plain:2", "other/plain:1"])]);
+        images.load(request(), Cursor::new(archive)).await.unwrap();
+        let archive = oci(&packed, "packed:1");
+        images.load(request(), Cursor::new(archive)).await.unwrap();
+        let root = ImportRequest {
+            reference: Some(reference("made:1")),
+            ..ImportRequest::default()
+        };
+        let tar = tar(&[("bin/", b""), ("bin/sh", b"made")]);
+        images.import(root, Cursor::new(tar)).await.unwrap();
+        // A name without a tag means all its tags.
+        let archive = save(&engine, &["plain", "packed:1", "made:1"]).await;
+        assert_eq!(
+            archive,
+            save(&engine, &["made:1", "packed:1", "plain:2", "plain:1"]).await,
+            "the same images always make the same archive"
+        );
+        (archive, images.list(ImageFilters::default()).await.unwrap())
+    });
+    let after = block(async {
+        let engine = second.engine();
+        let images = engine.images();
+        for _ in 0..2 {
+            let archive = Cursor::new(archive.clone());
+            let loaded = images.load(request(), archive).await.unwrap();
+            assert_eq!(loaded.references.len(), 4, "{loaded:?}");
+        }
+        assert_eq!(
+            save(&engine, &["made:1", "packed:1", "plain"]).await,
+            archive,
+            "byte for byte"
+        );
+        images.list(ImageFilters::default()).await.unwrap()
+    });
+    assert_eq!(before.len(), 3);
+    let mut told = Vec::new();
+    for (mut before, after) in before.into_iter().zip(after) {
+        before.tags.retain(|tag| tag != "other/plain:1");
+        before.digests.retain(|digest| !digest.contains("other"));
+        told.extend(before.digests.clone());
+        assert_eq!(before, after);
+    }
+    assert_eq!(
+        told.len(),
+        1,
+        "the manifest that came is there again: {told:?}"
+    );
+    block(async {
+        let engine = second.engine();
+        for name in ["made:1", "packed:1", "plain:1", "plain:2"] {
+            engine
+                .images()
+                .remove(name, ImageRemove::default())
+                .await
+                .unwrap();
+        }
+    });
+    second.assert_sound();
+    for part in ["layers", "blobs/sha256"] {
+        let left = std::fs::read_dir(second.root().join(part)).unwrap();
+        assert_eq!(left.count(), 0, "{part}");
+    }
+    first.assert_sound();
+}
+
+#[test]
+fn only_images_of_the_platform_are_saved_and_loaded() {
+    let Some(_sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let place = Place::new();
+    block(async {
+        let engine = place.engine();
+        load(&engine, &[("a", "1")]).await;
+        let foreign: spec::Platform = "linux/s390x".parse().unwrap();
+        let request = SaveRequest {
+            names: vec!["busybox".to_owned()],
+            platform: Some(foreign.clone()),
+        };
+        let error = engine.images().save(request).await.unwrap_err();
+        assert_eq!(error.kind, Kind::NotFound);
+        assert!(error.message.contains("linux/s390x"), "{}", error.message);
+        let archive = save(&engine, &["busybox"]).await;
+        let request = LoadRequest {
+            platform: Some(foreign),
+        };
+        let images = engine.images();
+        let load = images.load(request, Cursor::new(archive));
+        let error = load.await.unwrap_err();
+        assert!(error.message.contains("no image for linux/s390x"));
+        let missing = SaveRequest {
+            names: vec!["busybox".to_owned(), "nothing".to_owned()],
+            platform: None,
+        };
+        let error = engine.images().save(missing).await.unwrap_err();
+        assert_eq!(error.kind, Kind::NotFound);
     });
     place.assert_sound();
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 
 use engine::container::{Config, CreateRequest, HostConfig};
-use engine::image::Loaded;
+use engine::image::{LoadRequest, Loaded};
 use engine::{Binaries, Engine, Paths};
 use spec::ContainerId;
 
@@ -85,7 +85,7 @@ pub(crate) async fn load(engine: &Engine, files: &[(&str, &str)]) -> Loaded {
     let archive = docker(&[(&image, &["busybox:latest"])]);
     engine
         .images()
-        .load(std::io::Cursor::new(archive))
+        .load(LoadRequest::default(), std::io::Cursor::new(archive))
         .await
         .unwrap()
 }

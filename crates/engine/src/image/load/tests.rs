@@ -6,7 +6,7 @@ use spec::Digest;
 use super::catalogue::Catalogue;
 use super::{Contents, blob_of, is_document};
 
-fn contents(documents: &[(&str, Vec<u8>)]) -> Contents {
+fn contents(documents: &[(&str, Vec<u8>)]) -> Contents<'static> {
     Contents {
         documents: documents
             .iter()
@@ -41,7 +41,7 @@ fn manifest(config: &str) -> Vec<u8> {
 fn dockers_manifest() {
     let text = br#"[{"Config":"abc.json","RepoTags":["busybox:1","localhost:5000/b"],"Layers":["x/layer.tar"]},
         {"Config":"def.json","RepoTags":null,"Layers":null}]"#;
-    let catalogue = Catalogue::of(&contents(&[("manifest.json", text.to_vec())])).unwrap();
+    let catalogue = Catalogue::of(&contents(&[("manifest.json", text.to_vec())]), None).unwrap();
     let names: Vec<_> = catalogue.images[0]
         .references
         .iter()
@@ -85,7 +85,7 @@ fn an_oci_layout_gives_this_machines_image() {
             (&ours_place, ours_bytes.clone()),
             (&config_place, config_bytes.clone()),
         ]);
-        let catalogue = Catalogue::of(&all).unwrap();
+        let catalogue = Catalogue::of(&all, None).unwrap();
         assert_eq!(catalogue.images.len(), 1);
         assert_eq!(
             catalogue.images[0].manifest.as_deref(),
@@ -98,7 +98,7 @@ fn an_oci_layout_gives_this_machines_image() {
         (&list_place, list_bytes.clone()),
         (&ours_place, b"{}".to_vec()),
     ]);
-    let error = Catalogue::of(&damaged).unwrap_err();
+    let error = Catalogue::of(&damaged, None).unwrap_err();
     assert!(
         error.message.contains("does not have this digest"),
         "{}",
@@ -108,14 +108,14 @@ fn an_oci_layout_gives_this_machines_image() {
 
 #[test]
 fn what_is_no_archive_of_images_says_so() {
-    let error = Catalogue::of(&contents(&[("etc/passwd", Vec::new())])).unwrap_err();
+    let error = Catalogue::of(&contents(&[("etc/passwd", Vec::new())]), None).unwrap_err();
     assert!(
         error
             .message
             .contains("neither manifest.json nor index.json")
     );
     assert!(error.hint.is_some());
-    let bad = Catalogue::of(&contents(&[("manifest.json", b"{".to_vec())])).unwrap_err();
+    let bad = Catalogue::of(&contents(&[("manifest.json", b"{".to_vec())]), None).unwrap_err();
     assert_eq!(bad.message, "invalid manifest.json");
 }
 
