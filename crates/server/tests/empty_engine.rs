@@ -237,7 +237,7 @@ async fn archives_that_are_none() {
     let client = client(directory.path());
     let load = client
         .images()
-        .load(&b"this is no archive"[..], true)
+        .load(&b"this is no archive"[..], true, "")
         .await
         .unwrap_err();
     assert!(
