@@ -4,7 +4,9 @@ mod config;
 mod host;
 mod inspect;
 mod mount;
+mod stats;
 mod summary;
+mod update;
 
 pub use config::{
     ContainerConfig, CreateRequest, CreateResponse, Healthcheck, NetworkingConfig, Words,
@@ -17,7 +19,12 @@ pub use inspect::{ContainerInspect, ContainerState, Health, HealthResult, Networ
 pub use mount::{
     BindOptions, ImageOptions, Mount, MountPoint, TmpfsOptions, VolumeDriver, VolumeOptions,
 };
+pub use stats::{
+    BlkioEntry, BlkioStats, CpuStats, CpuUsage, MemoryStats, NetworkStats, PidsStats,
+    StatsResponse, ThrottlingData,
+};
 pub use summary::{ContainerSummary, HealthSummary, Port, SummaryHostConfig, SummaryNetworks};
+pub use update::{UpdateRequest, UpdateResponse};
 
 object! {
     /// Why a wait failed.

@@ -296,6 +296,6 @@ impl Containers<'_> {
     }
 }
 
-fn path(name: &str, rest: &str) -> String {
+pub(crate) fn path(name: &str, rest: &str) -> String {
     format!("/containers/{}{rest}", path_segment(name))
 }

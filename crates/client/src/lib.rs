@@ -6,6 +6,7 @@
 //! Read `transport.rs` first (one request, one connection), then `stream.rs` (what flows after the answer's head); the
 //! rest is one file a resource.
 
+mod changes;
 mod connector;
 mod containers;
 mod error;

@@ -21,7 +21,8 @@ use std::path::Path;
 use spec::ContainerId;
 use spec::profile;
 use spec::runtime::{
-    ConsoleSize, Linux, Namespace, NamespaceKind, Process, Root, Spec, User, VERSION,
+    ConsoleSize, Linux, Namespace, NamespaceKind, Pids, Process, Resources, Root, Spec, User,
+    VERSION,
 };
 
 use crate::container::HostConfig;
@@ -79,6 +80,16 @@ pub(crate) fn validate(stored: &Stored) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// The limits of a container that may be running. None is said too: there may have been one.
+pub(crate) fn limits(host: &HostConfig) -> Resources {
+    Resources {
+        pids: host.pids_limit.map(|limit| Pids {
+            limit: if limit > 0 { limit } else { -1 },
+        }),
+        ..resources::limits(host)
+    }
 }
 
 /// The container's runtime specification.

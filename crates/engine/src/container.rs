@@ -9,11 +9,16 @@ pub(crate) mod lookup;
 pub(crate) mod merge;
 pub(crate) mod mounts;
 mod names;
+mod pause;
 pub(crate) mod remove;
+mod rename;
 mod start;
+mod stats;
 pub(crate) mod step;
 mod stop;
 pub(crate) mod stored;
+mod top;
+mod update;
 mod view;
 mod wait;
 
@@ -24,6 +29,9 @@ pub use config::{
     BindOptions, Config, Device, Healthcheck, HostConfig, LogConfig, MountKind, MountRequest,
     PortBinding, RestartPolicy, TmpfsOptions, Ulimit, VolumeOptions,
 };
+pub use stats::{CpuUsage, IoCount, MemoryUsage, Meter, NetworkUsage, Sample};
+pub use top::Processes;
+pub use update::UpdateRequest;
 pub use view::{Filters, Inspect, ListRequest, MountPoint, State, Status, Summary};
 pub use wait::Waiting;
 
@@ -194,6 +202,66 @@ impl Containers {
     /// No such container, no such signal, or it does not run.
     pub async fn kill(&self, name: &str, signal: Option<&str>) -> Result<()> {
         stop::kill(&self.engine, name, signal).await
+    }
+
+    /// Stops all processes of a container until [`Containers::resume`].
+    ///
+    /// # Errors
+    /// No such container, it does not run, or is paused already.
+    pub async fn pause(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        let pause = move |engine: &Engine| pause::pause(engine, &name);
+        self.engine.step(pause).await
+    }
+
+    /// Lets the processes of a paused container go on.
+    ///
+    /// # Errors
+    /// No such container, or it is not paused.
+    pub async fn resume(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        let resume = move |engine: &Engine| pause::resume(engine, &name);
+        self.engine.step(resume).await
+    }
+
+    /// Gives a container another name.
+    ///
+    /// # Errors
+    /// No such container, or the name is wrong or taken.
+    pub async fn rename(&self, name: &str, new: &str) -> Result<()> {
+        let (name, new) = (name.to_owned(), new.to_owned());
+        let rename = move |engine: &Engine| rename::rename(engine, &name, &new);
+        self.engine.step(rename).await
+    }
+
+    /// Changes limits of a container, also while it runs.
+    ///
+    /// # Errors
+    /// No such container, a limit that can't be, or one that the kernel refuses.
+    pub async fn update(&self, name: &str, request: UpdateRequest) -> Result<()> {
+        let name = name.to_owned();
+        let update = move |engine: &Engine| update::update(engine, &name, &request);
+        self.engine.step(update).await
+    }
+
+    /// The processes in a container, as ps(1) shows them with these options; empty for the usual ones.
+    ///
+    /// # Errors
+    /// No such container, it does not run, or ps does not know the options.
+    pub async fn top(&self, name: &str, options: &str) -> Result<Processes> {
+        let (name, options) = (name.to_owned(), options.to_owned());
+        let top = move |engine: &Engine| top::top(engine, &name, &options);
+        self.engine.step(top).await
+    }
+
+    /// Begins to read what a container uses.
+    ///
+    /// # Errors
+    /// No such container.
+    pub async fn stats(&self, name: &str) -> Result<Meter> {
+        let name = name.to_owned();
+        let meter = move |engine: &Engine| stats::meter(engine, &name);
+        self.engine.step(meter).await
     }
 
     /// Removes a container.

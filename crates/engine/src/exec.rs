@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use failpoint::failpoint;
 use protocol::message::ExecStatus;
-use protocol::{ExecId, Process, Reply, Request};
+use protocol::{ExecId, Phase, Process, Reply, Request};
 use rustix::fs::{Mode, OFlags};
 use rustix::pipe::PipeFlags;
 use state::ContainerRow;
@@ -22,7 +22,7 @@ use crate::link::{self, Link};
 use crate::log::{Records, Source};
 use crate::open::{Engine, Inner, lock};
 use crate::stdin::Pipe;
-use crate::truth;
+use crate::truth::{self, Now};
 use output::ExecOutput;
 use table::Known;
 
@@ -192,8 +192,15 @@ fn create(inner: &Inner, container: &str, config: ExecConfig) -> Result<String> 
             config.working_dir
         )));
     }
-    if !truth::look(inner, &row)?.is_alive() {
-        return Err(not_running(&row));
+    match truth::look(inner, &row)? {
+        Now::Running(alive) if alive.condition.phase == Phase::Paused => {
+            return Err(Error::conflict(format!(
+                "container {} is paused, unpause the container before exec",
+                row.id
+            )));
+        }
+        now if now.is_alive() => {}
+        _ => return Err(not_running(&row)),
     }
     let stored = Stored::parse(&row.id, &row.config)?;
     let id = ExecId::new(&row.id, kernel::random::bytes()?);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use kernel::cgroup::{Cgroup, CgroupPath};
-use protocol::{ExitRecord, Liveness, State as Alive};
+use protocol::{ExitRecord, Liveness, Phase, State as Alive};
 use spec::ContainerId;
 use state::{ContainerRow, LockKind, ObjectLock};
 
@@ -56,7 +56,10 @@ impl Now {
                 ..blank
             },
             Self::Running(alive) => State {
-                status: Status::Running,
+                status: match alive.condition.phase {
+                    Phase::Running => Status::Running,
+                    Phase::Paused => Status::Paused,
+                },
                 pid: alive.pid.unsigned_abs(),
                 started: time(alive.started_at),
                 ..blank
@@ -202,7 +205,12 @@ pub(crate) fn clear_cgroup(inner: &Inner, row: &ContainerRow) -> Result<()> {
 /// Takes away what a monitor left in the container's run directory, and the directory.
 pub(crate) fn clear_run_dir(inner: &Inner, id: &ContainerId) {
     let directory = inner.run_dir(id);
-    for name in [protocol::liveness::SOCKET, protocol::liveness::FILE] {
+    for name in [
+        protocol::liveness::SOCKET,
+        protocol::condition::FILE,
+        protocol::condition::TEMPORARY,
+        protocol::liveness::FILE,
+    ] {
         // What stays is found by the check, and ends with the boot.
         drop(std::fs::remove_file(directory.join(name)));
     }

@@ -24,6 +24,13 @@ impl Chronicle {
         Self { id, to }
     }
 
+    /// The container has another name from now on.
+    pub(crate) fn rename(&mut self, name: String) {
+        if let Some((_, named)) = &mut self.to {
+            named.name = name;
+        }
+    }
+
     /// Writes down that `action` happened to the container.
     pub(crate) fn record(&self, action: impl Into<String>, more: &[(&str, String)]) {
         let Some((log, named)) = &self.to else {

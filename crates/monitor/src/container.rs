@@ -162,6 +162,30 @@ impl Container {
         Ok(executed)
     }
 
+    /// Stops all its processes; returns when they are.
+    pub(crate) fn freeze(&self) -> Result<()> {
+        self.cgroup
+            .as_ref()
+            .map_or(Ok(()), Cgroup::freeze)
+            .during("pause container")
+    }
+
+    /// Lets them go on.
+    pub(crate) fn thaw(&self) -> Result<()> {
+        self.cgroup
+            .as_ref()
+            .map_or(Ok(()), Cgroup::thaw)
+            .during("resume container")
+    }
+
+    /// Changes its limits.
+    pub(crate) fn update(&self, layout: &Layout, limits: &spec::runtime::Resources) -> Result<()> {
+        match &self.cgroup {
+            Some(cgroup) => runtime::update(cgroup, layout, limits).during("update container"),
+            None => Ok(()),
+        }
+    }
+
     /// Whether the kernel killed one of its processes for want of memory.
     pub(crate) fn was_short_of_memory(&self) -> bool {
         self.cgroup

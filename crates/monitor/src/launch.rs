@@ -10,7 +10,9 @@ use kernel::signal::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use protocol::launch::Channel;
 use protocol::log::{Stream, Writer};
 use protocol::state::SOCKET;
-use protocol::{EventLog, GivenNetwork, Launch, Ready, State, StateLock, launch as numbers};
+use protocol::{
+    Condition, EventLog, GivenNetwork, Launch, Ready, State, StateLock, launch as numbers,
+};
 use runtime::Stdio;
 use rustix::fs::{AtFlags, Mode};
 use rustix::pty::OpenptFlags;
@@ -75,6 +77,8 @@ pub(crate) struct Claim {
 impl Claim {
     fn make(run_dir: OwnedFd) -> Result<Self> {
         let lock = StateLock::acquire(&run_dir).during("lock state")?;
+        // Of a monitor that died.
+        Condition::remove(&run_dir).during("lock state")?;
         Ok(Self { run_dir, lock })
     }
 
@@ -89,10 +93,16 @@ impl Claim {
         self.lock.write(state).during("write state")
     }
 
+    /// Says how it is.
+    pub(crate) fn say(&self, condition: &Condition) -> Result<()> {
+        condition.write(&self.run_dir).during("write condition")
+    }
+
     /// Removes the socket, then the state: from now on there is no monitor.
     pub(crate) fn release(self) {
         // What stays is overwritten by the next monitor.
         let _stays = rustix::fs::unlinkat(&self.run_dir, SOCKET, AtFlags::empty());
+        drop(Condition::remove(&self.run_dir));
         drop(self.lock.remove(&self.run_dir));
     }
 }
@@ -242,6 +252,7 @@ fn start(
         tty: launch.tty,
         open_stdin: launch.open_stdin,
         monitor_pid: rustix::process::getpid().as_raw_nonzero().get(),
+        condition: Condition::default(),
     };
     Ok(Started {
         container,

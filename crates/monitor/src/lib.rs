@@ -26,6 +26,7 @@ mod follower;
 mod launch;
 mod names;
 mod output;
+mod phase;
 mod record;
 mod requests;
 mod serve;

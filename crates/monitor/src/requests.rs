@@ -35,6 +35,14 @@ impl Monitor {
         let result = match request {
             Request::State => Ok(Some(self.describe())),
             Request::Signal { signal, exec } => self.signal(signal, exec.as_ref()),
+            Request::End { signal } => self.end(signal),
+            Request::Pause => self.pause(),
+            Request::Resume => self.resume(),
+            Request::Update { limits } => self.update(&limits),
+            Request::Rename { name } => {
+                self.chronicle.rename(name);
+                Ok(Some(Reply::Done))
+            }
             Request::Resize { rows, cols, exec } => self.resize(rows, cols, exec.as_ref()),
             Request::Attach { from, stdin } => self.attach(client, from, stdin),
             Request::CloseStdin => Err((Refusal::Invalid, "not attached".to_owned())),
@@ -67,14 +75,18 @@ impl Monitor {
         }
     }
 
-    fn must_run(&self) -> Result<(), Refused> {
+    pub(crate) fn must_run(&self) -> Result<(), Refused> {
         match self.ended {
             None => Ok(()),
             Some(_) => Err((Refusal::Conflict, "the container has ended".to_owned())),
         }
     }
 
-    fn signal(&self, signal: i32, exec: Option<&ExecId>) -> Result<Option<Reply>, Refused> {
+    pub(crate) fn signal(
+        &self,
+        signal: i32,
+        exec: Option<&ExecId>,
+    ) -> Result<Option<Reply>, Refused> {
         self.must_run()?;
         let target = match exec {
             None => &self.container.pidfd,
@@ -188,6 +200,7 @@ impl Monitor {
         fds: Vec<OwnedFd>,
     ) -> Result<Option<Reply>, Refused> {
         self.must_run()?;
+        self.must_move()?;
         must_be_free(client)?;
         let process = self.execs.get_created(id)?;
         let stdio = crate::container::stdio_of_exec(process, size, fds)?;

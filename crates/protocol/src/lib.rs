@@ -4,9 +4,10 @@
 //! has a limit, and garbage gives an error that names it, never a panic and never an allocation of its size.
 //!
 //! Read [`launch`] first (what a monitor is told), then [`message`] (what it can be asked) over [`Connection`], then
-//! [`state`] (is it alive), [`ExitRecord`] (how it ended), [`log`] (what it said), [`names`]
+//! [`state`] (is it alive), [`condition`] (and how), [`ExitRecord`] (how it ended), [`log`] (what it said), [`names`]
 //! (whom its programs know by name) and [`event`] (what happened).
 
+pub mod condition;
 mod connection;
 mod error;
 pub mod event;
@@ -19,6 +20,7 @@ pub mod message;
 pub mod names;
 pub mod state;
 
+pub use condition::{Condition, Phase};
 pub use connection::Connection;
 pub use error::{Error, Kind, Result};
 pub use event::{Event, EventLog, EventReader};

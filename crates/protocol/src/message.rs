@@ -64,6 +64,25 @@ pub enum Request {
         /// The terminal's width, 0 if it isn't known.
         cols: u16,
     },
+    /// Sends a signal that is to end the container's program: one that is paused goes on for it → [`Reply::Done`].
+    End {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// Stops all processes → [`Reply::Done`] when they are.
+    Pause,
+    /// Lets them go on → [`Reply::Done`].
+    Resume,
+    /// The container has another name from now on → [`Reply::Done`].
+    Rename {
+        /// The name.
+        name: String,
+    },
+    /// Changes its limits → [`Reply::Done`]; what `limits` does not speak of stays.
+    Update {
+        /// All limits that it has from now on, but for those of devices.
+        limits: Box<spec::runtime::Resources>,
+    },
     /// What is known about one exec → [`Reply::Exec`].
     ExecInspect {
         /// The exec.

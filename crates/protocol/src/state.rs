@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use spec::ContainerId;
 
 use crate::Nanos;
+use crate::condition::Condition;
 use crate::error::{Error, Kind, Result};
 use crate::exit::read_limited;
 
@@ -46,6 +47,9 @@ pub struct State {
     /// The monitor's own process id, for people; nothing is decided by it.
     #[serde(default)]
     pub monitor_pid: i32,
+    /// How it is: of a file of its own.
+    #[serde(skip)]
+    pub condition: Condition,
 }
 
 impl State {
@@ -94,12 +98,18 @@ pub fn probe(run_root: &Path, id: &ContainerId) -> Result<Liveness> {
 /// As [`probe`].
 pub fn probe_at(run_dir: impl AsFd) -> Result<Liveness> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = match rustix::fs::openat(run_dir, FILE, flags, Mode::empty()) {
+    let file = match rustix::fs::openat(&run_dir, FILE, flags, Mode::empty()) {
         Ok(file) => file,
         Err(Errno::NOENT) => return Ok(Liveness::Absent),
         Err(e) => return Err(Error::io("open", FILE, e)),
     };
-    judge(&file)
+    match judge(&file)? {
+        Liveness::Running(mut state) => {
+            state.condition = Condition::read(run_dir)?;
+            Ok(Liveness::Running(state))
+        }
+        other => Ok(other),
+    }
 }
 
 fn judge(file: &OwnedFd) -> Result<Liveness> {

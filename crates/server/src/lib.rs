@@ -9,6 +9,7 @@
 mod archives;
 mod body;
 mod build;
+mod changes;
 mod clock;
 mod connection;
 mod containers;
@@ -23,6 +24,7 @@ mod request;
 mod router;
 mod shape;
 mod socket;
+mod stats;
 mod streams;
 mod system;
 mod volumes;

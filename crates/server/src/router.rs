@@ -14,7 +14,9 @@ use tower_service::Service as _;
 use crate::clock::Clock;
 use crate::error::Refusal;
 use crate::request::Speaks;
-use crate::{archives, build, containers, events, execs, images, networks, system, volumes};
+use crate::{
+    archives, build, changes, containers, events, execs, images, networks, stats, system, volumes,
+};
 
 /// What every handler has.
 #[derive(Debug, Clone)]
@@ -53,6 +55,12 @@ fn resources() -> Router<App> {
         .route("/containers/{name}/stop", post(containers::stop))
         .route("/containers/{name}/restart", post(containers::restart))
         .route("/containers/{name}/kill", post(containers::kill))
+        .route("/containers/{name}/pause", post(changes::pause))
+        .route("/containers/{name}/unpause", post(changes::unpause))
+        .route("/containers/{name}/rename", post(changes::rename))
+        .route("/containers/{name}/update", post(changes::update))
+        .route("/containers/{name}/top", get(changes::top))
+        .route("/containers/{name}/stats", get(stats::stats))
         .route("/containers/{name}/wait", post(containers::wait))
         .route("/containers/{name}/resize", post(containers::resize))
         .route("/containers/{name}/attach", post(containers::attach))

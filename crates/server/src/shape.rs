@@ -6,6 +6,7 @@ mod host;
 pub(crate) mod image;
 pub(crate) mod inspect;
 mod mount;
+pub(crate) mod stats;
 pub(crate) mod summary;
 
 /// A number of bytes: signed on the wire.

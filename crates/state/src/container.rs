@@ -170,6 +170,28 @@ impl Tx<'_> {
         Ok(found.optional()?.unwrap_or_default())
     }
 
+    /// Gives a container another name.
+    ///
+    /// # Errors
+    /// The name is taken ([`crate::Kind::Exists`]), or the database can't be written.
+    pub fn rename_container(&self, id: &ContainerId, name: &str) -> Result<()> {
+        self.inner
+            .prepare_cached("UPDATE containers SET name = ?2 WHERE id = ?1")?
+            .execute(params![id.to_string(), name])?;
+        Ok(())
+    }
+
+    /// Replaces the engine's JSON of a container.
+    ///
+    /// # Errors
+    /// The database can't be written.
+    pub fn configure_container(&self, id: &ContainerId, config: &str) -> Result<()> {
+        self.inner
+            .prepare_cached("UPDATE containers SET config = ?2 WHERE id = ?1")?
+            .execute(params![id.to_string(), config])?;
+        Ok(())
+    }
+
     /// Takes a container away; whether it was there.
     ///
     /// # Errors

@@ -15,15 +15,21 @@ mod kill;
 mod load;
 mod logs;
 mod options;
+mod pause;
 mod ps;
+mod rename;
 mod restart;
 mod rm;
 mod rmi;
 mod run;
 mod save;
 mod start;
+mod stats;
 mod stop;
 mod tag;
+mod top;
+mod unpause;
+mod update;
 mod version;
 mod volume;
 mod wait;
@@ -141,6 +147,32 @@ static TABLE: &[Entry] = &[
         kill,
         &["kill", "container kill"],
         "[OPTIONS] CONTAINER [CONTAINER...]"
+    ),
+    client!(
+        pause,
+        &["pause", "container pause"],
+        "CONTAINER [CONTAINER...]"
+    ),
+    client!(
+        unpause,
+        &["unpause", "container unpause"],
+        "CONTAINER [CONTAINER...]"
+    ),
+    client!(
+        rename,
+        &["rename", "container rename"],
+        "CONTAINER NEW_NAME"
+    ),
+    client!(
+        update,
+        &["update", "container update"],
+        "[OPTIONS] CONTAINER [CONTAINER...]"
+    ),
+    client!(top, &["top", "container top"], "CONTAINER [ps OPTIONS]"),
+    client!(
+        stats,
+        &["stats", "container stats"],
+        "[OPTIONS] [CONTAINER...]"
     ),
     client!(
         rm,

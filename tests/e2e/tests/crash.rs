@@ -36,6 +36,11 @@ fn life(mut tare: impl FnMut(&[&str]) -> Outcome) {
         &["start", "life"],
         &["exec", "life", "true"],
         &["logs", "life"],
+        &["update", "--pids-limit", "77", "life"],
+        &["pause", "life"],
+        &["unpause", "life"],
+        &["rename", "life", "second"],
+        &["rename", "second", "life"],
         &["stop", "-t", "0", "life"],
         &["start", "life"],
         &["kill", "life"],
@@ -44,7 +49,7 @@ fn life(mut tare: impl FnMut(&[&str]) -> Outcome) {
         &["run", "-d", "--rm", "--name", "brief", "busybox", "true"],
         &["wait", "brief"],
         // The brief one goes by itself, but not before its monitor says so; its image goes now.
-        &["rm", "-f", "-v", "life", "brief"],
+        &["rm", "-f", "-v", "life", "second", "brief"],
         &["rmi", "imported", "tagged", "busybox"],
         &["volume", "rm", "fresh"],
     ] {
@@ -98,8 +103,9 @@ fn survive(sandbox: &Sandbox, transport: Transport, point: &str) {
     let _loaded = host
         .tare(["load", "-q", "-i", archive.to_str().unwrap()])
         .ok();
-    let _removed = host.tare(["rm", "-f", "life"]);
-    let _removed = host.tare(["rm", "-f", "brief"]);
+    for name in ["life", "second", "brief"] {
+        let _removed = host.tare(["rm", "-f", name]);
+    }
     let _id = host
         .tare(["run", "-d", "--name", "life", "busybox", "sleep", "1000"])
         .ok();

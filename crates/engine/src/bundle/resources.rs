@@ -28,6 +28,13 @@ pub(super) fn resources(host: &HostConfig, devices: &[HostDevice]) -> Result<Res
     }
     Ok(Resources {
         devices: rules,
+        ..limits(host)
+    })
+}
+
+/// All limits, but for those of devices.
+pub(super) fn limits(host: &HostConfig) -> Resources {
+    Resources {
         memory: memory(host),
         cpu: cpu(host),
         pids: host
@@ -35,7 +42,7 @@ pub(super) fn resources(host: &HostConfig, devices: &[HostDevice]) -> Result<Res
             .filter(|limit| *limit > 0)
             .map(|limit| Pids { limit }),
         ..Resources::default()
-    })
+    }
 }
 
 fn memory(host: &HostConfig) -> Option<Memory> {

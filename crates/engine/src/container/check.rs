@@ -32,6 +32,12 @@ pub(crate) fn check(
     Ok(warnings)
 }
 
+/// Refuses limits and restart policies that can't be had: all that can be changed of a container.
+pub(crate) fn limits(host: &HostConfig, machine: Machine) -> Result<()> {
+    restarts(host)?;
+    resources::check(host, machine)
+}
+
 fn program(config: &Config, warnings: &mut Vec<String>) -> Result<()> {
     for variable in &config.env {
         if variable.is_empty() || variable.starts_with('=') || variable.contains('\0') {
@@ -136,13 +142,18 @@ fn namespaces(host: &HostConfig) -> Result<()> {
     Ok(())
 }
 
-fn life(host: &HostConfig) -> Result<()> {
+fn restarts(host: &HostConfig) -> Result<()> {
     if !matches!(host.restart_policy.name.as_str(), "" | "no") {
         return Err(Error::unsupported(format!(
             "restart policy {} is not supported yet: only \"no\" is",
             host.restart_policy.name
         )));
     }
+    Ok(())
+}
+
+fn life(host: &HostConfig) -> Result<()> {
+    restarts(host)?;
     if host.init == Some(true) {
         return Err(Error::unsupported(
             "an init process (--init) is not supported yet",

@@ -124,7 +124,7 @@ pub(super) fn needs_time(request: &CreateRequest) -> bool {
         && request.config.volumes.is_empty())
 }
 
-fn taken(name: &str, by: &ContainerId) -> Error {
+pub(super) fn taken(name: &str, by: &ContainerId) -> Error {
     Error::conflict(format!(
         "Conflict. The container name \"/{name}\" is already in use by container \"{by}\". \
          You have to remove (or rename) that container to be able to reuse that name."

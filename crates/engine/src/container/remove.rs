@@ -8,7 +8,7 @@ use state::{ContainerRow, EntryId, LockKind, NewEntry, ObjectLock};
 use super::attach;
 use super::lookup;
 use super::stop;
-use super::{Containers, RemoveRequest};
+use super::{Containers, RemoveRequest, Status};
 use crate::error::{Error, Result};
 use crate::event::Happened;
 use crate::image::garbage;
@@ -38,14 +38,20 @@ pub(super) async fn remove(engine: &Engine, name: &str, request: RemoveRequest) 
             return Ok(());
         }
     }
-    Err(running(&row))
+    Err(running(&row, Status::Running))
 }
 
-fn running(row: &ContainerRow) -> Error {
-    Error::conflict(format!(
-        "cannot remove container \"/{}\": container is running: stop the container before removing or force remove",
-        row.name
-    ))
+fn running(row: &ContainerRow, status: Status) -> Error {
+    let name = &row.name;
+    Error::conflict(match status {
+        Status::Paused => format!(
+            "cannot remove container \"/{name}\": container is paused and must be unpaused first"
+        ),
+        _ => format!(
+            "cannot remove container \"/{name}\": container is {}: stop the container before removing or force remove",
+            status.name()
+        ),
+    })
 }
 
 /// Whether it is removed; false if it runs and is to be killed first.
@@ -56,11 +62,19 @@ fn once(inner: &Inner, row: &ContainerRow, request: RemoveRequest) -> Result<boo
         lock.retire();
         return Ok(true);
     };
-    if truth::look_locked(inner, &row)?.is_alive() {
+    let now = truth::look_locked(inner, &row)?;
+    if now.is_alive() {
         return if request.force {
             Ok(false)
         } else {
-            Err(running(&row))
+            // One that is about to run is as good as running.
+            Err(running(
+                &row,
+                match now.state().status {
+                    Status::Created => Status::Running,
+                    other => other,
+                },
+            ))
         };
     }
     if request.volumes || row.auto_remove {

@@ -3,7 +3,7 @@
 
 use failpoint::failpoint;
 use kernel::process::Child;
-use protocol::{ExitRecord, Ready};
+use protocol::{ExitRecord, Phase, Ready};
 use spec::ContainerId;
 use state::{ContainerRow, ObjectLock};
 use tokio::io::Interest;
@@ -31,6 +31,11 @@ pub(super) fn start(engine: &Engine, name: &str) -> Result<()> {
     let row = lookup::again(inner, &found)?;
     let last = match truth::look_locked(inner, &row)? {
         Now::Stopped(last) => last,
+        Now::Running(alive) if alive.condition.phase == Phase::Paused => {
+            return Err(Error::conflict(
+                "cannot start a paused container, try unpause instead",
+            ));
+        }
         Now::Starting | Now::Running(_) | Now::Gone => {
             return Err(Error::new(
                 Kind::NotModified,

@@ -29,12 +29,7 @@ pub(super) async fn stop(engine: &Engine, name: &str, request: StopRequest) -> R
             let stored = Stored::parse(&row.id, &row.config)?;
             let signal = match request.signal.as_deref().filter(|s| !s.is_empty()) {
                 Some(signal) => parse(signal)?,
-                None => stored
-                    .config
-                    .stop_signal
-                    .as_deref()
-                    .and_then(kernel::signal::parse)
-                    .unwrap_or(SIGTERM),
+                None => stop_signal(&stored),
             };
             let grace = request
                 .timeout
@@ -50,7 +45,7 @@ pub(super) async fn stop(engine: &Engine, name: &str, request: StopRequest) -> R
             format!("container {} is already stopped", row.name),
         ));
     };
-    send(engine, &row, signal).await?;
+    end_by(engine, &row, signal).await?;
     let patience = u64::try_from(grace).ok().map(Duration::from_secs);
     let mut ending = std::pin::pin!(ending.exit(engine));
     let ended = match patience {
@@ -89,10 +84,18 @@ pub(super) async fn kill(engine: &Engine, name: &str, signal: Option<&str>) -> R
             row.id
         )));
     };
-    if number != SIGKILL {
-        return send(engine, &row, number).await;
+    if number == SIGKILL {
+        return end(engine, &row, ending).await;
     }
-    end(engine, &row, ending).await
+    let stored = Stored::parse(&row.id, &row.config)?;
+    if number == stop_signal(&stored) {
+        return end_by(engine, &row, number).await;
+    }
+    let request = Request::Signal {
+        signal: number,
+        exec: None,
+    };
+    send(engine, &row, number, request).await
 }
 
 /// Kills a container and waits until it is gone; one that does not run is no error.
@@ -126,13 +129,23 @@ fn parse(signal: &str) -> Result<i32> {
     kernel::signal::parse(signal).ok_or_else(|| Error::invalid(format!("invalid signal: {signal}")))
 }
 
-async fn send(engine: &Engine, row: &ContainerRow, signal: i32) -> Result<()> {
+/// The signal that asks the program to end.
+fn stop_signal(stored: &Stored) -> i32 {
+    let named = stored.config.stop_signal.as_deref();
+    named.and_then(kernel::signal::parse).unwrap_or(SIGTERM)
+}
+
+/// Sends a signal that is to end the program.
+async fn end_by(engine: &Engine, row: &ContainerRow, signal: i32) -> Result<()> {
+    send(engine, row, signal, Request::End { signal }).await
+}
+
+async fn send(engine: &Engine, row: &ContainerRow, signal: i32, request: Request) -> Result<()> {
     let row = row.clone();
     engine
         .step(move |engine| {
             engine.0.record(killed(&row, signal));
             let id = row.id;
-            let request = Request::Signal { signal, exec: None };
             // One that has ended meanwhile needs no signal.
             link::ask(&engine.0, &id, &request).map(|_: Option<Reply>| ())
         })
@@ -149,10 +162,7 @@ async fn kill_hard(engine: &Engine, row: &ContainerRow) -> Result<()> {
     engine
         .step(move |engine| {
             engine.0.record(killed(&row, SIGKILL));
-            let request = Request::Signal {
-                signal: SIGKILL,
-                exec: None,
-            };
+            let request = Request::End { signal: SIGKILL };
             match link::ask(&engine.0, &row.id, &request) {
                 Ok(_) => Ok(()),
                 Err(_) => kill_around(&engine.0, &row),

@@ -14,6 +14,8 @@ pub enum Status {
     Created,
     /// Its program runs.
     Running,
+    /// Its processes are stopped until somebody lets them go on.
+    Paused,
     /// Its program ended.
     Exited,
     /// It is being removed.
@@ -27,6 +29,7 @@ impl Status {
         match self {
             Self::Created => "created",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Exited => "exited",
             Self::Removing => "removing",
         }

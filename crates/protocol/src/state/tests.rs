@@ -10,6 +10,7 @@ fn state() -> State {
         tty: false,
         open_stdin: true,
         monitor_pid: 41,
+        condition: crate::Condition::default(),
     }
 }
 

@@ -35,10 +35,11 @@ pub(crate) fn containers(params: &Params) -> Answer<Option<ListRequest>> {
         match name.as_str() {
             "created" => status.push(Status::Created),
             "running" => status.push(Status::Running),
+            "paused" => status.push(Status::Paused),
             "exited" => status.push(Status::Exited),
             "removing" => status.push(Status::Removing),
             // Docker's, which no container of ours is in.
-            "paused" | "restarting" | "dead" => {}
+            "restarting" | "dead" => {}
             other => return Err(Refusal::bad(format!("invalid filter 'status={other}'"))),
         }
     }

@@ -55,7 +55,8 @@ pub(crate) fn encode(container: Inspect) -> wire::ContainerInspect {
 fn state(state: State) -> wire::ContainerState {
     wire::ContainerState {
         status: state.status.name().to_owned(),
-        running: state.status == Status::Running,
+        running: matches!(state.status, Status::Running | Status::Paused),
+        paused: state.status == Status::Paused,
         oom_killed: state.oom_killed,
         pid: state.pid,
         exit_code: state.exit_code,

@@ -42,6 +42,7 @@ fn status(state: &State, now: Timestamp) -> String {
     match state.status {
         Status::Created => "Created".to_owned(),
         Status::Running => format!("Up {}", ago(state.started)),
+        Status::Paused => format!("Up {} (Paused)", ago(state.started)),
         Status::Exited => format!("Exited ({}) {} ago", state.exit_code, ago(state.finished)),
         Status::Removing => "Removal In Progress".to_owned(),
     }

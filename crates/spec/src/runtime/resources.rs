@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::DeviceKind;
 
 /// Limits of a cgroup.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Resources {
     /// Which devices may be used; later rules win.

@@ -5,8 +5,15 @@ const PADDING: usize = 3;
 
 /// Lays out `rows`; the last column is never padded.
 pub(crate) fn render(rows: &[Vec<String>]) -> String {
+    render_wide(rows, MIN_WIDTH)
+}
+
+/// Lays out `rows` in columns that are at least `least` wide.
+pub(crate) fn render_wide(rows: &[Vec<String>], least: usize) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(|column| width(rows, column)).collect();
+    let widths: Vec<usize> = (0..columns)
+        .map(|column| width(rows, column).max(least))
+        .collect();
     let mut out = String::new();
     for row in rows {
         for (column, cell) in row.iter().enumerate() {
@@ -36,7 +43,6 @@ fn width(rows: &[Vec<String>], column: usize) -> usize {
         .map(|row| row[column].chars().count() + PADDING)
         .max()
         .unwrap_or(0)
-        .max(MIN_WIDTH)
 }
 
 #[cfg(test)]

@@ -36,10 +36,10 @@ fn no_limit_is_said_in_several_ways() {
 #[test]
 fn states_that_no_container_is_in_match_nothing() {
     assert_eq!(
-        containers(&filtered(r#"{"status":["paused"]}"#)).unwrap(),
+        containers(&filtered(r#"{"status":["dead"]}"#)).unwrap(),
         None
     );
-    let some = containers(&filtered(r#"{"status":["paused","running"]}"#))
+    let some = containers(&filtered(r#"{"status":["dead","running"]}"#))
         .unwrap()
         .unwrap();
     assert_eq!(some.filters.status, [Status::Running]);

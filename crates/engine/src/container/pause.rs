@@ -1,0 +1,64 @@
+//! Pausing: all processes of a container are stopped, and let go on.
+
+use protocol::{Phase, Request};
+use state::ContainerRow;
+
+use super::lookup;
+use crate::error::{Error, Kind, Result};
+use crate::event::Happened;
+use crate::link;
+use crate::open::{Engine, Inner};
+use crate::truth::{self, Now};
+
+pub(super) fn pause(engine: &Engine, name: &str) -> Result<()> {
+    let inner = &*engine.0;
+    let row = lookup::find(inner, name)?;
+    match phase(inner, &row)? {
+        Phase::Running => tell(inner, &row, &Request::Pause, "pause"),
+        Phase::Paused => Err(Error::conflict(format!(
+            "Container {} is already paused",
+            row.id
+        ))),
+    }
+}
+
+pub(super) fn resume(engine: &Engine, name: &str) -> Result<()> {
+    let inner = &*engine.0;
+    let row = lookup::find(inner, name)?;
+    match phase(inner, &row)? {
+        Phase::Paused => tell(inner, &row, &Request::Resume, "unpause"),
+        Phase::Running => Err(Error::conflict(format!(
+            "Container {} is not paused",
+            row.id
+        ))),
+    }
+}
+
+/// What a running container does.
+pub(super) fn phase(inner: &Inner, row: &ContainerRow) -> Result<Phase> {
+    match truth::look(inner, row)? {
+        Now::Running(alive) => Ok(alive.condition.phase),
+        Now::Starting | Now::Stopped(_) | Now::Gone => Err(not_running(row)),
+    }
+}
+
+pub(super) fn not_running(row: &ContainerRow) -> Error {
+    Error::conflict(format!("Container {} is not running", row.id))
+}
+
+fn tell(inner: &Inner, row: &ContainerRow, request: &Request, action: &str) -> Result<()> {
+    match link::ask(inner, &row.id, request) {
+        Ok(Some(_)) => {
+            inner.record(Happened::to_container(row, action));
+            Ok(())
+        }
+        // It has ended meanwhile.
+        Ok(None) => Err(not_running(row)),
+        // Another was faster.
+        Err(error) if error.kind == Kind::Conflict => Err(Error::conflict(format!(
+            "Container {}: {}",
+            row.id, error.message
+        ))),
+        Err(error) => Err(error.context(&format!("Cannot {action} container {}", row.id))),
+    }
+}
