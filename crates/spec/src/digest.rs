@@ -7,6 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use sha2::Digest as _;
+use sha2::digest::common::hazmat::SerializableState as _;
 
 use crate::error::{Error, Kind, Result, shown};
 
@@ -180,6 +181,29 @@ impl Hasher {
             Inner::Sha384(h) => Digest::from_slice(Algorithm::Sha384, &h.finalize()),
             Inner::Sha512(h) => Digest::from_slice(Algorithm::Sha512, &h.finalize()),
         }
+    }
+
+    /// What is needed to go on elsewhere: see [`Hasher::restore`].
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
+        match &self.0 {
+            Inner::Sha256(h) => h.serialize().to_vec(),
+            Inner::Sha384(h) => h.serialize().to_vec(),
+            Inner::Sha512(h) => h.serialize().to_vec(),
+        }
+    }
+
+    /// The hasher that was saved, by the same version of this program; none if this is no such state.
+    #[must_use]
+    pub fn restore(algorithm: Algorithm, state: &[u8]) -> Option<Self> {
+        fn one<T: sha2::digest::common::hazmat::SerializableState>(state: &[u8]) -> Option<T> {
+            T::deserialize(state.try_into().ok()?).ok()
+        }
+        Some(Self(match algorithm {
+            Algorithm::Sha256 => Inner::Sha256(one(state)?),
+            Algorithm::Sha384 => Inner::Sha384(one(state)?),
+            Algorithm::Sha512 => Inner::Sha512(one(state)?),
+        }))
     }
 }
 

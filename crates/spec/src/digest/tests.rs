@@ -90,3 +90,19 @@ fn as_json() {
     serde_json::from_str::<DiffId>("null").unwrap_err();
     serde_json::from_str::<DiffId>("\"sha256:\"").unwrap_err();
 }
+
+#[test]
+fn a_hasher_goes_on_where_another_was_saved() {
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha384, Algorithm::Sha512] {
+        let mut whole = Hasher::new(algorithm);
+        whole.update(&[7; 1000]);
+        let mut first = Hasher::new(algorithm);
+        first.update(&[7; 333]);
+        let saved = first.save();
+        let mut second = Hasher::restore(algorithm, &saved).unwrap();
+        second.update(&[7; 667]);
+        assert_eq!(second.finish(), whole.finish());
+        assert!(Hasher::restore(algorithm, &saved[1..]).is_none());
+        assert!(Hasher::restore(algorithm, &[]).is_none());
+    }
+}
