@@ -56,7 +56,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ),
     ("rusqlite", &["state"]),
     ("clap", &["tare"]),
-    ("axum", &["server", "registry"]),
+    ("axum", &["server"]),
     ("anyhow", &["xtask", "testkit"]),
     (
         "tokio",

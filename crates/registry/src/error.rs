@@ -25,6 +25,8 @@ pub enum Kind {
     Limit,
     /// A rule of this side forbids it: plain http, a foreign realm, a redirect to where nothing may lead.
     Forbidden,
+    /// Somebody else was faster, or changed what was looked at.
+    Conflict,
     /// The other side does not do this.
     Unsupported,
     /// A part that was kept is of no use: begin again.

@@ -1,9 +1,10 @@
-//! OCI distribution: the client of registries.
+//! OCI distribution: the client of registries, and a registry.
 //!
-//! It gets and puts manifests and blobs, with whatever a registry asks for first, and trusts nothing that comes. It does not know
-//! images, layers or the store: the bytes of a blob come from and go to the caller.
+//! The client gets and puts manifests and blobs, with whatever a registry asks for first, and trusts nothing that comes. The server
+//! keeps them in a [`server::storage::Storage`]. Neither knows images, layers or the store: the bytes of a blob come from and go to
+//! the caller.
 //!
-//! Read [`client`] first, then `client/remote.rs` (one request).
+//! Read [`client`] first, then `client/remote.rs` (one request); for the other side [`server`].
 
 mod challenge;
 pub mod client;
@@ -13,6 +14,7 @@ mod error;
 mod host;
 mod lookup;
 mod proxy;
+pub mod server;
 mod tls;
 
 pub use credential::{Credentials, Found, StoredFile};
