@@ -4,14 +4,16 @@ pub(crate) mod attach;
 pub(crate) mod check;
 mod config;
 mod create;
+pub(crate) mod health;
 pub(crate) mod list;
 pub(crate) mod lookup;
 pub(crate) mod merge;
 pub(crate) mod mounts;
 mod names;
-mod pause;
+pub(crate) mod pause;
 pub(crate) mod remove;
 mod rename;
+mod revive;
 mod start;
 mod stats;
 pub(crate) mod step;
@@ -29,6 +31,7 @@ pub use config::{
     BindOptions, Config, Device, Healthcheck, HostConfig, LogConfig, MountKind, MountRequest,
     PortBinding, RestartPolicy, TmpfsOptions, Ulimit, VolumeOptions,
 };
+pub use health::{Health, HealthLook, HealthStatus};
 pub use stats::{CpuUsage, IoCount, MemoryUsage, Meter, NetworkUsage, Sample};
 pub use top::Processes;
 pub use update::UpdateRequest;

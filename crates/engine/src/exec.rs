@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use crate::bundle;
 use crate::container::stored::Stored;
-use crate::container::{Config, StdinWriter, lookup, merge};
+use crate::container::{Config, StdinWriter, lookup, merge, pause};
 use crate::error::{Error, Kind, Result};
 use crate::event::Happened;
 use crate::link::{self, Link};
@@ -198,6 +198,9 @@ fn create(inner: &Inner, container: &str, config: ExecConfig) -> Result<String> 
                 "container {} is paused, unpause the container before exec",
                 row.id
             )));
+        }
+        Now::Running(alive) if matches!(alive.condition.phase, Phase::Restarting(_)) => {
+            return Err(pause::restarting(&row));
         }
         now if now.is_alive() => {}
         _ => return Err(not_running(&row)),

@@ -6,14 +6,14 @@ use std::path::Path;
 
 use kernel::process::Child;
 use protocol::launch::{CONTAINER_DIR_FD, EVENTS_FD, LAUNCH_FD, Named, ROOT_FD, RUN_DIR_FD};
-use protocol::{Launch, LogLimits, Ready};
+use protocol::{Launch, LogLimits, Ready, Restart};
 use rustix::fs::{CWD, Mode, OFlags};
 use spec::ContainerId;
 use state::ContainerRow;
 
 use crate::container::check::bytes;
 use crate::container::stored::Stored;
-use crate::container::{Config, HostConfig, LogConfig};
+use crate::container::{Config, HostConfig, LogConfig, RestartPolicy, health};
 use crate::error::{Error, Result};
 use crate::open::Inner;
 use crate::spare::{self, Monitor};
@@ -55,6 +55,8 @@ pub(crate) fn document(
         stdin_once: config.stdin_once,
         rows,
         cols,
+        restart: restart(&host.restart_policy),
+        probe: health::probe(config),
         auto_remove: host.auto_remove,
         remove_command: remove_command(inner, id),
         remove_env: steering(),
@@ -69,6 +71,18 @@ pub(crate) fn document(
             name: row.name.clone(),
             attributes: crate::event::attributes(stored),
         }),
+    }
+}
+
+/// What a monitor does about its container's end.
+pub(crate) fn restart(policy: &RestartPolicy) -> Restart {
+    match policy.name.as_str() {
+        // Whether somebody has stopped it matters to engines alone.
+        "always" | "unless-stopped" => Restart::Always,
+        "on-failure" => Restart::OnFailure {
+            most: u32::try_from(policy.maximum_retry_count).unwrap_or(0),
+        },
+        _ => Restart::No,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::bundle::facts;
+use crate::container::Status;
 use crate::error::Result;
 use crate::open::{Engine, Inner};
 use crate::soundness;
@@ -19,8 +20,10 @@ pub struct Info {
     pub version: String,
     /// Containers in all states.
     pub containers: u64,
-    /// Containers that run.
+    /// Containers that run and are not paused.
     pub running: u64,
+    /// Containers that are paused.
+    pub paused: u64,
     /// Containers that do not.
     pub stopped: u64,
     /// Images.
@@ -105,8 +108,11 @@ fn info(inner: &Inner) -> Result<Info> {
         .db
         .read(|tx| Ok((tx.containers()?, tx.count_images()?)))?;
     let mut running = 0;
+    let mut paused = 0;
     for row in &rows {
-        running += u64::from(truth::look(inner, row)?.is_alive());
+        let now = truth::look(inner, row)?;
+        running += u64::from(now.is_alive());
+        paused += u64::from(now.state().status == Status::Paused);
     }
     let containers = rows.len() as u64;
     let uname = rustix::system::uname();
@@ -117,7 +123,9 @@ fn info(inner: &Inner) -> Result<Info> {
         hostname: text(uname.nodename()),
         version: inner.config.version.clone(),
         containers,
-        running,
+        // As Docker counts them: one that is paused is not among those that run.
+        running: running - paused,
+        paused,
         stopped: containers - running,
         images,
         os: "linux".to_owned(),

@@ -48,6 +48,8 @@ impl Now {
             error: String::new(),
             started: None,
             finished: None,
+            restarts: 0,
+            health: None,
         };
         match self {
             Self::Starting | Self::Stopped(None) => blank,
@@ -55,15 +57,35 @@ impl Now {
                 status: Status::Removing,
                 ..blank
             },
-            Self::Running(alive) => State {
-                status: match alive.condition.phase {
-                    Phase::Running => Status::Running,
-                    Phase::Paused => Status::Paused,
-                },
-                pid: alive.pid.unsigned_abs(),
-                started: time(alive.started_at),
-                ..blank
-            },
+            Self::Running(alive) => {
+                let blank = State {
+                    started: time(alive.started_at),
+                    restarts: alive.condition.restarts,
+                    ..blank
+                };
+                let pid = alive.pid.unsigned_abs();
+                match &alive.condition.phase {
+                    Phase::Running => State {
+                        status: Status::Running,
+                        pid,
+                        ..blank
+                    },
+                    Phase::Paused => State {
+                        status: Status::Paused,
+                        pid,
+                        ..blank
+                    },
+                    Phase::Restarting(last) => State {
+                        status: Status::Restarting,
+                        exit_code: last.code.into(),
+                        oom_killed: last.oom_killed,
+                        error: last.error.clone(),
+                        started: time(last.started_at),
+                        finished: time(last.finished_at),
+                        ..blank
+                    },
+                }
+            }
             Self::Stopped(Some(record)) => State {
                 // A record without a beginning is of a start that failed.
                 status: if record.started_at == 0 {
@@ -76,6 +98,7 @@ impl Now {
                 error: record.error.clone(),
                 started: time(record.started_at),
                 finished: time(record.finished_at).filter(|_| record.started_at > 0),
+                restarts: record.restarts,
                 ..blank
             },
         }
@@ -120,12 +143,16 @@ fn peek(inner: &Inner, row: &ContainerRow) -> Result<(Now, Option<ExitRecord>)> 
         Liveness::Running(alive) => return Ok((Now::Running(alive), None)),
         Liveness::Starting => return Ok((Now::Starting, None)),
         Liveness::Dead(alive) => {
+            let restarts = alive.as_ref().map_or(0, |alive| alive.condition.restarts);
             let started_at = alive.map_or(0, |alive| alive.started_at);
             match read_exit(&inner.container_dir(&row.id))? {
                 // It was killed between writing that down and saying goodbye. A record of another beginning is of an
                 // earlier run: this one died before its program ran.
                 Some(record) if started_at > 0 && record.started_at == started_at => record,
-                _ => lost(inner, 137, "monitor died", started_at),
+                _ => ExitRecord {
+                    restarts,
+                    ..lost(inner, 137, "monitor died", started_at)
+                },
             }
         }
         Liveness::Absent => {
@@ -165,6 +192,8 @@ fn lost(inner: &Inner, code: i32, error: &str, started_at: u64) -> ExitRecord {
         error: error.to_owned(),
         started_at,
         finished_at: nanos(inner),
+        restarts: 0,
+        stopped: false,
     }
 }
 

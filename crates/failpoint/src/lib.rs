@@ -56,6 +56,8 @@ pub const POINTS: &[&str] = &[
     "monitor.launch.reported",
     "monitor.pause.frozen",
     "monitor.pause.thawed",
+    "monitor.restart.recorded",
+    "monitor.restart.started",
     "monitor.exit.drained",
     "monitor.exit.cleared",
     "monitor.exit.recorded",

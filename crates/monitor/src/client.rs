@@ -46,6 +46,8 @@ pub(crate) struct Client {
     outgoing: VecDeque<Outgoing>,
     input: Input,
     gone: bool,
+    /// Attached to a run that has ended: when it has had all of that, it gets no more.
+    last_run: bool,
 }
 
 /// Whether a client may still ask.
@@ -77,6 +79,7 @@ impl Client {
             outgoing: VecDeque::new(),
             input: Input::Open,
             gone: false,
+            last_run: false,
         }
     }
 
@@ -176,10 +179,20 @@ impl Client {
             return 0;
         };
         let sent = follower.advance(&self.socket, end);
-        if follower.state() == State::Over {
+        let over = match follower.state() {
+            State::Over => true,
+            State::CaughtUp => self.last_run,
+            State::Behind => false,
+        };
+        if over {
             self.gone = true;
         }
         sent
+    }
+
+    /// The run that it is attached to has ended.
+    pub(crate) const fn end_with_run(&mut self) {
+        self.last_run = true;
     }
 
     /// Whether it gives up standard input with this: true once.

@@ -4,6 +4,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use kernel::capability::CapSet;
 use kernel::cgroup::{Cgroup, Layout};
+use kernel::mount::{Mount, Recursive};
+use kernel::namespace::{self, Kind};
 use kernel::process::PidFd;
 use kernel::root::RootDir;
 use kernel::signal::SIGKILL;
@@ -40,8 +42,10 @@ pub(crate) struct Container {
     namespaces: Namespaces,
     /// Its root, for users that execs name; given up when the container has ended.
     root: Option<RootDir>,
+    /// Its root for the next run, where the one that it has can't serve again.
+    spare: Option<OwnedFd>,
     /// The launch document: an exec needs what the specification says, and is too rare to keep that in memory.
-    document: OwnedFd,
+    pub(crate) document: OwnedFd,
 }
 
 impl Made {
@@ -107,6 +111,7 @@ impl Made {
             ends: self.ends,
             namespaces: self.namespaces,
             root: Some(self.root),
+            spare: None,
             document: self.document,
         })
     }
@@ -209,10 +214,46 @@ impl Container {
         }
     }
 
+    /// Makes sure that its root serves once more. A detached mount can be copied since Linux 6.15; before, it is attached
+    /// in the container's namespace by now, and is copied from there.
+    pub(crate) fn keep_root(&mut self) {
+        let Some(root) = &self.root else {
+            return;
+        };
+        if self.spare.is_some() || Mount::clone_tree(root, "", Recursive::No).is_ok() {
+            return;
+        }
+        // Without it, the next start says why it can't be.
+        self.spare = copy_from(&self.pidfd).ok();
+    }
+
+    /// Its root for the next run.
+    pub(crate) fn take_root(&mut self) -> Result<OwnedFd> {
+        let op = "mount root again";
+        match (self.spare.take(), &self.root) {
+            (Some(spare), _) => Ok(spare),
+            (None, Some(root)) => root.as_fd().try_clone_to_owned().during(op),
+            (None, None) => Err(kernel::Errno::STALE).during(op),
+        }
+    }
+
     /// Gives up its root: the mount goes with the last descriptor of it.
     pub(crate) fn unmount(&mut self) {
         self.root = None;
+        self.spare = None;
     }
+}
+
+/// A copy of what is at `/` for the process behind `pidfd`, attached nowhere. This process has one thread: it can go there and back.
+fn copy_from(pidfd: &PidFd) -> Result<OwnedFd> {
+    let op = "keep root";
+    let own = namespace::open_own(Kind::Mount).during(op)?;
+    namespace::setns(pidfd, &[Kind::Mount]).during(op)?;
+    let copy = Mount::clone_tree(rustix::fs::CWD, "/", Recursive::No);
+    // The two can't fail where the first has not: what is joined is this process's own.
+    namespace::setns_one(&own, Kind::Mount).during(op)?;
+    rustix::process::chdir("/").during(op)?;
+    Ok(copy.during(op)?.into_fd())
 }
 
 /// What ends with a container's first process.
@@ -243,7 +284,11 @@ fn replaced(base: Process, score: Option<i32>, wanted: &protocol::Process) -> Pr
         terminal: wanted.tty,
         console_size: None,
         args: wanted.args.clone(),
-        env: wanted.env.clone(),
+        env: if wanted.env.is_empty() {
+            base.env
+        } else {
+            wanted.env.clone()
+        },
         cwd: wanted.cwd.clone().unwrap_or(base.cwd),
         // The monitor's own is another, and would be inherited.
         oom_score_adj: base.oom_score_adj.or(score).or(Some(0)),

@@ -14,6 +14,7 @@ use crate::client::Role;
 use crate::clock;
 use crate::error::{During, Error, Result};
 use crate::record::{Lasting, Place};
+use crate::restart::Wanted;
 use crate::serve::{FAREWELL, Monitor};
 use crate::streams::Got;
 
@@ -28,12 +29,22 @@ const HEAD_START: Duration = Duration::from_millis(300);
 const LAST_BREATH: Duration = Duration::from_secs(2);
 
 impl Monitor {
-    /// The container's first process ended: clears up, writes it down, tells.
+    /// The container's first process ended: clears up, writes it down, tells, unless it is to be started again.
     pub(crate) fn finish(&mut self) {
+        let Some(record) = self.clear_up() else {
+            return;
+        };
+        if !self.goes_on(&record) {
+            self.conclude(record);
+        }
+    }
+
+    /// Takes away what is left of a run; none if it has not ended.
+    fn clear_up(&mut self) -> Option<ExitRecord> {
         let mut errors = Vec::new();
         let status = match self.container.pidfd.try_wait() {
             Ok(Some(status)) => status,
-            Ok(None) => return,
+            Ok(None) => return None,
             Err(error) => {
                 errors.push(format!("exit status is unknown: {error}: {}", error.source));
                 ExitStatus::Exited(255)
@@ -45,10 +56,9 @@ impl Monitor {
         self.drain();
         failpoint!("monitor.exit.drained");
         self.end_execs();
+        self.end_health();
         note(&mut errors, self.container.clear());
-        self.container.unmount();
-        failpoint!("monitor.exit.cleared");
-        let record = ExitRecord {
+        Some(ExitRecord {
             v: ExitRecord::VERSION,
             code: status.code(),
             signal: match status {
@@ -59,10 +69,20 @@ impl Monitor {
             error: errors.join("; "),
             started_at: self.state.started_at,
             finished_at,
-        };
+            restarts: self.restarts.count,
+            stopped: self.restarts.wanted == Wanted::End,
+        })
+    }
+
+    /// It has ended for good.
+    pub(crate) fn conclude(&mut self, record: ExitRecord) {
+        self.container.unmount();
+        failpoint!("monitor.exit.cleared");
         // Without it, the engine says that it knows no code.
         drop(self.write_down(&record));
-        self.chronicle.record_end(&record);
+        if !self.is_between() {
+            self.chronicle.record_end(&record);
+        }
         failpoint!("monitor.exit.recorded");
         self.release();
         failpoint!("monitor.exit.released");
@@ -133,7 +153,8 @@ impl Monitor {
         };
         match self.place.take() {
             Some(place) => place.fill(&self.container_dir, record, lasting),
-            None => Ok(()),
+            // Between two runs: the room was used for the end of the last.
+            None => Place::renew(&self.container_dir)?.fill(&self.container_dir, record, lasting),
         }
     }
 
@@ -178,6 +199,21 @@ impl Monitor {
             let now = Instant::now();
             self.remove_at = Some(if young { now + HEAD_START } else { now });
         }
+    }
+
+    /// Tells who waits how a run ended that will be followed by another; who is attached gets no more than the rest of it.
+    pub(crate) fn tell_waiting(&mut self, record: &ExitRecord) {
+        for client in &mut self.clients {
+            match &mut client.role {
+                Role::Waiting { .. } => {
+                    client.role = Role::Asking;
+                    client.reply(&Reply::Exited(record.clone()));
+                }
+                Role::Attached { .. } => client.end_with_run(),
+                Role::Asking | Role::Exec(_) => {}
+            }
+        }
+        self.feed();
     }
 
     /// Has the container removed when that is due and nobody has done it.

@@ -221,28 +221,14 @@ fn start(
     let chronicle = chronicle(&mut launch)?;
     let output = Output::new(Writer::open(container_dir, launch.log).during("open log")?);
     let layout = Layout::probe().during("find cgroups")?;
-    let ours = Ours::make(&launch).during("make pipes")?;
-    let (stdio, mut sources, stdin) = (ours.stdio, ours.sources, ours.stdin);
-    let made = Made::new(&mut launch, document, root, &layout, stdio)?;
-    failpoint!("monitor.launch.created");
-    let started = Place::reserve(container_dir).and_then(|place| {
-        let started_at = clock::now();
-        Ok((place, started_at, made.start()?))
-    });
-    let (place, started_at, container) = started.inspect_err(|_| Place::forget(container_dir))?;
-    failpoint!("monitor.launch.started");
-    let mut terminal_end = None;
-    if let Some(console) = &container.console {
-        terminal_end = rustix::pty::ioctl_tiocgptpeer(console, TERMINAL).ok();
-        // It can't fail: the descriptor is open. Reads that would block would stop everything.
-        let _ready = rustix::io::ioctl_fionbio(console, true);
-        if let Ok(fd) = console.try_clone() {
-            sources.push(Source {
-                fd,
-                stream: Stream::Stdout,
-            });
-        }
-    }
+    let Run {
+        container,
+        started_at,
+        sources,
+        terminal_end,
+        stdin,
+        place,
+    } = run(&mut launch, (document, root), &layout, container_dir)?;
     let state = State {
         v: State::VERSION,
         pid: container.pid,
@@ -265,6 +251,56 @@ fn start(
         place,
         network,
         chronicle,
+    })
+}
+
+/// One run of the program.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) container: crate::container::Container,
+    pub(crate) started_at: protocol::Nanos,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) terminal_end: Option<OwnedFd>,
+    pub(crate) stdin: Option<OwnedFd>,
+    pub(crate) place: Place,
+}
+
+/// Runs the program of `launch`, whose document is given, over a root. On an error nothing of it is left.
+pub(crate) fn run(
+    launch: &mut Launch,
+    (document, root): (OwnedFd, OwnedFd),
+    layout: &Layout,
+    container_dir: &OwnedFd,
+) -> Result<Run> {
+    let ours = Ours::make(launch).during("make pipes")?;
+    let (stdio, mut sources, stdin) = (ours.stdio, ours.sources, ours.stdin);
+    let made = Made::new(launch, document, root, layout, stdio)?;
+    failpoint!("monitor.launch.created");
+    let started = Place::reserve(container_dir).and_then(|place| {
+        let started_at = clock::now();
+        Ok((place, started_at, made.start()?))
+    });
+    let (place, started_at, container) = started.inspect_err(|_| Place::forget(container_dir))?;
+    failpoint!("monitor.launch.started");
+    let mut terminal_end = None;
+    if let Some(console) = &container.console {
+        terminal_end = rustix::pty::ioctl_tiocgptpeer(console, TERMINAL).ok();
+        // It can't fail: the descriptor is open. Reads that would block would stop everything.
+        let _ready = rustix::io::ioctl_fionbio(console, true);
+        if let Ok(fd) = console.try_clone() {
+            sources.push(Source {
+                fd,
+                stream: Stream::Stdout,
+            });
+        }
+    }
+    Ok(Run {
+        container,
+        started_at,
+        sources,
+        terminal_end,
+        stdin,
+        place,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use failpoint::failpoint;
 use kernel::cgroup::Layout;
-use protocol::{Phase, Refusal, Reply};
+use protocol::{Phase, Refusal, Reply, Restart};
 use spec::runtime::Resources;
 
 use crate::error::{During, Result};
@@ -67,6 +67,9 @@ impl Monitor {
 
     /// Sends a signal that is to end the program: a paused one could not even die of it.
     pub(crate) fn end(&mut self, signal: i32) -> Result<Option<Reply>, Refused> {
+        if self.want_end() {
+            return Ok(Some(Reply::Done));
+        }
         let done = self.signal(signal, None)?;
         if self.is_paused() {
             self.thaw().map_err(failed)?;
@@ -75,11 +78,23 @@ impl Monitor {
     }
 
     /// Changes limits while the program runs.
-    pub(crate) fn update(&mut self, limits: &Resources) -> Result<Option<Reply>, Refused> {
-        self.must_run()?;
+    pub(crate) fn update(
+        &mut self,
+        limits: Box<Resources>,
+        restart: Restart,
+    ) -> Result<Option<Reply>, Refused> {
+        if self.ended.is_some() {
+            return self.must_run().map(|()| None);
+        }
         let layout = Layout::probe().during("find cgroups").map_err(failed)?;
-        let updated = self.container.update(&layout, limits);
+        // Between two runs there is no group: the next gets them.
+        let updated = self.container.update(&layout, &limits);
         updated.map_err(failed)?;
+        self.limits = Some(limits);
+        self.restarts.policy = restart;
+        if !self.is_between() {
+            self.keep_root();
+        }
         Ok(Some(Reply::Done))
     }
 }

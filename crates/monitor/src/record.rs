@@ -37,6 +37,12 @@ impl Place {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(e) => return Err(e).during(op),
         }
+        Self::renew(container_dir)
+    }
+
+    /// Takes the room for another record, beside the one that there may be.
+    pub(crate) fn renew(container_dir: &OwnedFd) -> Result<Self> {
+        let op = "reserve exit record";
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let mode = Mode::RUSR | Mode::WUSR;
         let file = rustix::fs::openat(container_dir, TEMPORARY, flags, mode).during(op)?;

@@ -38,7 +38,7 @@ impl Monitor {
             Request::End { signal } => self.end(signal),
             Request::Pause => self.pause(),
             Request::Resume => self.resume(),
-            Request::Update { limits } => self.update(&limits),
+            Request::Update { limits, restart } => self.update(limits, restart),
             Request::Rename { name } => {
                 self.chronicle.rename(name);
                 Ok(Some(Reply::Done))
@@ -77,6 +77,9 @@ impl Monitor {
 
     pub(crate) fn must_run(&self) -> Result<(), Refused> {
         match self.ended {
+            None if self.is_between() => {
+                Err((Refusal::Conflict, "the container is restarting".to_owned()))
+            }
             None => Ok(()),
             Some(_) => Err((Refusal::Conflict, "the container has ended".to_owned())),
         }

@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
 
 use protocol::log::Stream;
-use protocol::{ExecId, ExitRecord, Launch, State};
+use protocol::{ExecId, ExitRecord, Launch, Probe, Restart, State};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
@@ -16,10 +16,12 @@ use crate::clock;
 use crate::container::Container;
 use crate::error::Result;
 use crate::execs::Execs;
+use crate::health::Doctor;
 use crate::launch::{Claim, Network, Started};
 use crate::names::{Resolver, Token};
 use crate::output::Output;
 use crate::record::Place;
+use crate::restart::Restarts;
 use crate::streams::{Got, Source};
 
 /// How many clients may be connected at once; more wait to be accepted.
@@ -43,6 +45,8 @@ pub(crate) struct Orders {
     pub(crate) remove_command: Vec<String>,
     pub(crate) remove_env: BTreeMap<String, String>,
     pub(crate) monitor_cgroup: Option<String>,
+    restart: Restart,
+    probe: Option<Probe>,
 }
 
 impl Orders {
@@ -53,6 +57,8 @@ impl Orders {
             remove_command: launch.remove_command,
             remove_env: launch.remove_env,
             monitor_cgroup: launch.monitor_cgroup,
+            restart: launch.restart,
+            probe: launch.probe,
         }
     }
 }
@@ -86,6 +92,11 @@ pub(crate) struct Monitor {
     pub(crate) patience: Option<Instant>,
     /// When the container has lived for a while.
     settle_at: Option<Instant>,
+    pub(crate) restarts: Restarts,
+    /// The limits that it has by now, if they were changed.
+    pub(crate) limits: Option<Box<spec::runtime::Resources>>,
+    /// Who looks whether it is well.
+    pub(crate) doctor: Option<Doctor>,
     /// When the container is to be removed.
     pub(crate) remove_at: Option<Instant>,
     next_client: Number,
@@ -103,16 +114,22 @@ enum Event {
     ExecEnd(ExecId),
     ExecOutput(ExecId),
     Names(Token),
+    LookOutput,
+    LookEnd,
 }
 
 impl Monitor {
     pub(crate) fn new(
-        started: Started,
+        mut started: Started,
         container_dir: OwnedFd,
         claim: Claim,
         listener: UnixListener,
     ) -> Self {
+        let doctor = started.orders.probe.take().map(Doctor::new);
         Self {
+            restarts: Restarts::new(started.orders.restart),
+            limits: None,
+            doctor,
             container: started.container,
             state: started.state,
             orders: started.orders,
@@ -145,7 +162,11 @@ impl Monitor {
             None => Ok(()),
         };
         match announced {
-            Ok(()) => Ok(self),
+            Ok(()) => {
+                self.keep_root();
+                self.begin_health();
+                Ok(self)
+            }
             Err(error) => {
                 self.abandon();
                 Err(error)
@@ -166,6 +187,10 @@ impl Monitor {
                 self.clients.retain(Client::is_busy);
             }
             self.remove_if_due();
+            if self.ended.is_none() {
+                self.start_if_due();
+                self.look_if_due();
+            }
         }
     }
 
@@ -222,7 +247,14 @@ impl Monitor {
                     events.push((Event::ExecOutput(id.clone()), PollFlags::IN));
                 }
             }
-            events.push((Event::End, PollFlags::IN));
+            if !self.is_between() {
+                events.push((Event::End, PollFlags::IN));
+            }
+            if let Some(doctor) = &self.doctor {
+                let output = doctor.source().map(|_| (Event::LookOutput, PollFlags::IN));
+                let end = doctor.pidfd().map(|_| (Event::LookEnd, PollFlags::IN));
+                events.extend(output.into_iter().chain(end));
+            }
             if let Some(resolver) = &self.network.resolver {
                 events.extend(resolver.events().map(|(t, flags)| (Event::Names(t), flags)));
             }
@@ -259,6 +291,8 @@ impl Monitor {
                 exec.and_then(|exec| exec.console.as_ref()).map(AsFd::as_fd)
             }
             Event::Names(token) => self.network.resolver.as_ref()?.descriptor(*token),
+            Event::LookOutput => self.doctor.as_ref()?.source(),
+            Event::LookEnd => self.doctor.as_ref()?.pidfd(),
         }
     }
 
@@ -272,6 +306,8 @@ impl Monitor {
             settle,
             silence,
             self.network.resolver.as_ref().and_then(Resolver::due),
+            self.restarts.due,
+            self.doctor.as_ref().and_then(Doctor::due),
         ];
         let next = times.into_iter().flatten().min()?;
         Timespec::try_from(next.saturating_duration_since(now)).ok()
@@ -297,6 +333,8 @@ impl Monitor {
             Event::Client(number) => self.serve_client(*number, flags),
             Event::ExecEnd(id) => self.reap_exec(id),
             Event::ExecOutput(id) => self.discard_exec_output(id),
+            Event::LookOutput => self.read_look(),
+            Event::LookEnd => self.reap_look(),
             Event::Names(token) => {
                 if let Some(resolver) = &mut self.network.resolver {
                     resolver.handle(*token, flags);

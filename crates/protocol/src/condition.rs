@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::exit::read_limited;
+use crate::{ExitRecord, Nanos};
 
 /// The file's name in the container's run directory.
 pub const FILE: &str = "condition";
@@ -29,6 +30,23 @@ pub struct Condition {
     /// What it does now.
     #[serde(default)]
     pub phase: Phase,
+    /// How often its monitor has started it again.
+    #[serde(default)]
+    pub restarts: u32,
+    /// Its present run, if that is not its first: what the state file says is of the first.
+    #[serde(default)]
+    pub run: Option<Run>,
+}
+
+/// One run of a container's program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The process id of its first process, as the monitor sees it.
+    pub pid: i32,
+    /// Its start time in clock ticks since boot.
+    pub start_time: u64,
+    /// When it was started.
+    pub started_at: Nanos,
 }
 
 /// What a living container does now.
@@ -40,6 +58,8 @@ pub enum Phase {
     Running,
     /// Its processes are stopped until somebody lets them go on.
     Paused,
+    /// Its program has ended so, and will be started again.
+    Restarting(ExitRecord),
 }
 
 impl Condition {

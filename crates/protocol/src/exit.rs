@@ -28,6 +28,12 @@ pub struct ExitRecord {
     pub started_at: Nanos,
     /// When it had ended.
     pub finished_at: Nanos,
+    /// How often its monitor had started it again by then.
+    #[serde(default)]
+    pub restarts: u32,
+    /// Whether somebody had asked for the end.
+    #[serde(default)]
+    pub stopped: bool,
 }
 
 impl ExitRecord {

@@ -6,9 +6,9 @@ use std::os::fd::OwnedFd;
 use serde::{Deserialize, Serialize};
 use spec::ContainerId;
 
-use crate::Nanos;
 use crate::error::{Error, Kind, Result};
 use crate::exit::read_limited;
+use crate::{Nanos, Probe, Restart};
 
 mod channel;
 
@@ -81,6 +81,12 @@ pub struct Launch {
     /// The terminal's width, 0 if it isn't known.
     #[serde(default)]
     pub cols: u16,
+    /// When the program is started again after its end.
+    #[serde(default)]
+    pub restart: Restart,
+    /// How it is found out whether the container is well; `None`: nobody looks.
+    #[serde(default)]
+    pub probe: Option<Probe>,
     /// Whether the container is removed when it has ended.
     #[serde(default)]
     pub auto_remove: bool,

@@ -14,10 +14,12 @@ pub mod event;
 mod exec_id;
 mod exit;
 pub mod frame;
+pub mod health;
 pub mod launch;
 pub mod log;
 pub mod message;
 pub mod names;
+mod policy;
 pub mod state;
 
 pub use condition::{Condition, Phase};
@@ -26,8 +28,10 @@ pub use error::{Error, Kind, Result};
 pub use event::{Event, EventLog, EventReader};
 pub use exec_id::ExecId;
 pub use exit::ExitRecord;
+pub use health::Health;
 pub use launch::{GivenNetwork, Launch, LogLimits, Ready};
 pub use message::{ExecInfo, From, Process, Refusal, Reply, Request};
+pub use policy::{Probe, Restart};
 pub use state as liveness;
 pub use state::{Liveness, State, StateLock, probe};
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::log::Position;
 use crate::state::State;
-use crate::{ExecId, ExitRecord, Nanos};
+use crate::{ExecId, ExitRecord, Nanos, Restart};
 
 /// What a monitor can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,7 +64,8 @@ pub enum Request {
         /// The terminal's width, 0 if it isn't known.
         cols: u16,
     },
-    /// Sends a signal that is to end the container's program: one that is paused goes on for it → [`Reply::Done`].
+    /// Sends a signal that is to end the container's program: one that is paused goes on for it, and it is not started again
+    /// after that end → [`Reply::Done`].
     End {
         /// The signal's number.
         signal: i32,
@@ -82,6 +83,9 @@ pub enum Request {
     Update {
         /// All limits that it has from now on, but for those of devices.
         limits: Box<spec::runtime::Resources>,
+        /// When it is started again from now on.
+        #[serde(default)]
+        restart: Restart,
     },
     /// What is known about one exec → [`Reply::Exec`].
     ExecInspect {
@@ -107,7 +111,7 @@ pub enum From {
 pub struct Process {
     /// The program and its arguments.
     pub args: Vec<String>,
-    /// The whole environment, as `NAME=value`.
+    /// The whole environment, as `NAME=value`; empty: the container's.
     #[serde(default)]
     pub env: Vec<String>,
     /// The working directory; `None`: the container's.

@@ -55,6 +55,18 @@ pub struct State {
 impl State {
     /// The format's version that this code writes.
     pub const VERSION: u32 = 1;
+
+    /// With what is true by now.
+    #[must_use]
+    fn with(mut self, condition: Condition) -> Self {
+        if let Some(run) = condition.run {
+            self.pid = run.pid;
+            self.start_time = run.start_time;
+            self.started_at = run.started_at;
+        }
+        self.condition = condition;
+        self
+    }
 }
 
 /// Whether a container lives.
@@ -104,10 +116,11 @@ pub fn probe_at(run_dir: impl AsFd) -> Result<Liveness> {
         Err(e) => return Err(Error::io("open", FILE, e)),
     };
     match judge(&file)? {
-        Liveness::Running(mut state) => {
-            state.condition = Condition::read(run_dir)?;
-            Ok(Liveness::Running(state))
-        }
+        Liveness::Running(state) => Ok(Liveness::Running(state.with(Condition::read(run_dir)?))),
+        // What a dead one said last tells which run it was; that it can't be read is no reason not to bury it.
+        Liveness::Dead(Some(state)) => Ok(Liveness::Dead(Some(
+            state.with(Condition::read(run_dir).unwrap_or_default()),
+        ))),
         other => Ok(other),
     }
 }

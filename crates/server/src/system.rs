@@ -75,6 +75,7 @@ pub(crate) async fn info(State(app): State<App>) -> Answer {
         id: known.id,
         containers: known.containers,
         containers_running: known.running,
+        containers_paused: known.paused,
         containers_stopped: known.stopped,
         images: known.images,
         driver: text(DRIVER),

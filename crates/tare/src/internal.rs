@@ -29,9 +29,13 @@ pub(crate) fn check(settings: &Settings) -> Outcome {
     })
 }
 
-/// Once after the machine's start: opening the engine finishes or undoes what the last boot left half done.
+/// Once after the machine's start: opening the engine finishes or undoes what the last boot left half done; then what is
+/// always to run is started.
 pub(crate) fn boot(settings: &Settings) -> Outcome {
-    with_engine(settings, async |_engine| Ok(0))
+    with_engine(settings, async |engine| {
+        crate::daemon::revive(engine.containers()).await;
+        Ok(0)
+    })
 }
 
 fn with_engine(settings: &Settings, act: impl AsyncFnOnce(Engine) -> Outcome) -> Outcome {

@@ -37,6 +37,8 @@ fn paused_processes_stand_still_and_can_be_ended(sandbox: &Sandbox, transport: T
             .ok()
     };
     assert!(!list("paused").is_empty() && list("running").is_empty());
+    let counts = "{{.ContainersRunning}} {{.ContainersPaused}} {{.ContainersStopped}}";
+    assert_eq!(host.tare(["info", "-f", counts]).ok(), "0 1 0");
     for (args, words) in [
         (["pause", "web"].as_slice(), "is already paused"),
         (&["start", "web"], "cannot start a paused container"),

@@ -48,8 +48,20 @@ fn life(mut tare: impl FnMut(&[&str]) -> Outcome) {
         &["run", "--rm", "busybox", "true"],
         &["run", "-d", "--rm", "--name", "brief", "busybox", "true"],
         &["wait", "brief"],
+        &[
+            "run",
+            "-d",
+            "--restart",
+            "on-failure:1",
+            "--name",
+            "again",
+            "busybox",
+            "false",
+        ],
+        &["wait", "again"],
+        &["wait", "again"],
         // The brief one goes by itself, but not before its monitor says so; its image goes now.
-        &["rm", "-f", "-v", "life", "second", "brief"],
+        &["rm", "-f", "-v", "life", "second", "brief", "again"],
         &["rmi", "imported", "tagged", "busybox"],
         &["volume", "rm", "fresh"],
     ] {
@@ -103,7 +115,7 @@ fn survive(sandbox: &Sandbox, transport: Transport, point: &str) {
     let _loaded = host
         .tare(["load", "-q", "-i", archive.to_str().unwrap()])
         .ok();
-    for name in ["life", "second", "brief"] {
+    for name in ["life", "second", "brief", "again"] {
         let _removed = host.tare(["rm", "-f", name]);
     }
     let _id = host

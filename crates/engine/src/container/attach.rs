@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use protocol::log::{Position, Reader, Segments};
-use protocol::{From, Reply, Request};
+use protocol::{From, Phase, Reply, Request};
 use spec::ContainerId;
 use state::ContainerRow;
 use tokio::sync::oneshot;
@@ -64,6 +64,10 @@ pub(super) fn attach(engine: &Engine, name: &str, request: AttachRequest) -> Res
     let (source, stdin) = if !request.stream {
         let log = request.logs.then(|| file(inner, &row.id, None));
         (log.transpose()?.unwrap_or(Source::Ended), None)
+    } else if let Now::Running(alive) = &now
+        && matches!(alive.condition.phase, Phase::Restarting(_))
+    {
+        return Err(super::pause::restarting(&row));
     } else if now.is_alive() {
         let from = if request.logs { From::Start } else { From::Now };
         match open(inner, &row.id, from, stdin)? {

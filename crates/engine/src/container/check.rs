@@ -5,6 +5,7 @@ mod resources;
 mod tests;
 
 use super::config::{Config, HostConfig};
+use super::health;
 use crate::bundle::defaults::RUNTIME;
 use crate::error::{Error, Result};
 
@@ -24,7 +25,7 @@ pub(crate) fn check(
     machine: Machine,
 ) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
-    program(config, &mut warnings)?;
+    program(config)?;
     network(config, host, &mut warnings)?;
     namespaces(host)?;
     life(host)?;
@@ -38,7 +39,7 @@ pub(crate) fn limits(host: &HostConfig, machine: Machine) -> Result<()> {
     resources::check(host, machine)
 }
 
-fn program(config: &Config, warnings: &mut Vec<String>) -> Result<()> {
+fn program(config: &Config) -> Result<()> {
     for variable in &config.env {
         if variable.is_empty() || variable.starts_with('=') || variable.contains('\0') {
             return Err(Error::invalid(format!(
@@ -67,10 +68,8 @@ fn program(config: &Config, warnings: &mut Vec<String>) -> Result<()> {
     {
         return Err(Error::invalid(format!("invalid signal: {signal}")));
     }
-    let health = config.healthcheck.as_ref().map(|h| h.test.as_slice());
-    if health.is_some_and(|test| !test.is_empty() && test != ["NONE"]) {
-        warnings
-            .push("Health checks are not run yet: the container has no health status.".to_owned());
+    if let Some(check) = &config.healthcheck {
+        health::check(check)?;
     }
     if !config.mac_address.is_empty() {
         return Err(Error::unsupported(
@@ -143,11 +142,24 @@ fn namespaces(host: &HostConfig) -> Result<()> {
 }
 
 fn restarts(host: &HostConfig) -> Result<()> {
-    if !matches!(host.restart_policy.name.as_str(), "" | "no") {
-        return Err(Error::unsupported(format!(
-            "restart policy {} is not supported yet: only \"no\" is",
-            host.restart_policy.name
-        )));
+    let policy = &host.restart_policy;
+    let count = policy.maximum_retry_count;
+    let say = |text: &str| Err(Error::invalid(format!("invalid restart policy: {text}")));
+    match policy.name.as_str() {
+        "on-failure" if count < 0 => say("maximum retry count cannot be negative"),
+        "on-failure" => Ok(()),
+        "" | "no" | "always" | "unless-stopped" if count == 0 => Ok(()),
+        "" | "no" | "always" | "unless-stopped" => {
+            say("maximum retry count can only be used with 'on-failure'")
+        }
+        other => say(&format!(
+            "unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or 'unless-stopped'"
+        )),
+    }?;
+    if host.auto_remove && !matches!(policy.name.as_str(), "" | "no") {
+        return Err(Error::invalid(
+            "can't create 'AutoRemove' container with restart policy",
+        ));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use spec::ImageId;
 use state::ContainerRow;
 
+use super::health::{self, HealthStatus};
 use super::lookup;
 use super::stored::Stored;
 use super::view::{Filters, Inspect, ListRequest, State, Status, Summary};
@@ -43,7 +44,11 @@ pub(super) fn list(inner: &Inner, request: &ListRequest) -> Result<Vec<Summary>>
             continue;
         }
         let stored = Stored::parse(&row.id, &row.config)?;
-        let mut summary = summary(inner, row, stored, now.state(), &names);
+        let state = State {
+            health: health::of(inner, &row.id, &stored.config, &now)?,
+            ..now.state()
+        };
+        let mut summary = summary(inner, row, stored, state, &names);
         if !admits(filters, &summary) {
             continue;
         }
@@ -145,6 +150,7 @@ fn admits(filters: &Filters, summary: &Summary) -> bool {
         && (filters.exited.is_empty()
             || (summary.state.status == Status::Exited
                 && filters.exited.contains(&summary.state.exit_code)))
+        && (filters.health.is_empty() || filters.health.contains(&health_of(summary)))
         && any(&filters.network, &|term| summary.network_mode == term)
         && any(&filters.volume, &|term| {
             summary
@@ -152,6 +158,11 @@ fn admits(filters: &Filters, summary: &Summary) -> bool {
                 .iter()
                 .any(|m| m.name == term || m.destination == term || m.source == term)
         })
+}
+
+fn health_of(summary: &Summary) -> HealthStatus {
+    let health = summary.state.health.as_ref();
+    health.map_or(HealthStatus::None, |health| health.status)
 }
 
 /// Part of the name; `^` and `$` fasten it to the beginning and the end, where users expect a regular expression.
@@ -205,10 +216,12 @@ pub(super) fn inspect(inner: &Inner, name: &str, size: bool) -> Result<Inspect> 
         created: nanos(row.created_at),
         path,
         args,
-        state: now.state(),
+        state: State {
+            health: health::of(inner, &row.id, &stored.config, &now)?,
+            ..now.state()
+        },
         image: row.image,
         os: stored.os,
-        restart_count: 0,
         mounts: stored.mounts.iter().map(|m| m.point(&volumes)).collect(),
         config,
         host: bundle::defaults::complete(stored.host, inner.facts()?),

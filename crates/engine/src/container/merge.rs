@@ -42,10 +42,28 @@ pub(crate) fn with_image(mut config: Config, image: &ImageDefaults) -> Config {
         .exposed_ports
         .extend(image.exposed_ports.keys().cloned());
     config.volumes.extend(image.volumes.keys().cloned());
-    if config.healthcheck.is_none() {
-        config.healthcheck = image.healthcheck.as_ref().map(health);
-    }
+    config.healthcheck = match (config.healthcheck, image.healthcheck.as_ref().map(health)) {
+        (Some(asked), Some(image)) => Some(completed(asked, image)),
+        (asked, image) => asked.or(image),
+    };
     config
+}
+
+/// What was asked for, with the image's word where nothing was said.
+fn completed(asked: Healthcheck, image: Healthcheck) -> Healthcheck {
+    let or = |asked: i64, image: i64| if asked == 0 { image } else { asked };
+    Healthcheck {
+        test: if asked.test.is_empty() {
+            image.test
+        } else {
+            asked.test
+        },
+        interval: or(asked.interval, image.interval),
+        timeout: or(asked.timeout, image.timeout),
+        start_period: or(asked.start_period, image.start_period),
+        start_interval: or(asked.start_interval, image.start_interval),
+        retries: or(asked.retries, image.retries),
+    }
 }
 
 fn health(image: &spec::image::Healthcheck) -> Healthcheck {

@@ -19,6 +19,7 @@ pub(super) fn pause(engine: &Engine, name: &str) -> Result<()> {
             "Container {} is already paused",
             row.id
         ))),
+        Phase::Restarting(_) => Err(restarting(&row)),
     }
 }
 
@@ -27,7 +28,7 @@ pub(super) fn resume(engine: &Engine, name: &str) -> Result<()> {
     let row = lookup::find(inner, name)?;
     match phase(inner, &row)? {
         Phase::Paused => tell(inner, &row, &Request::Resume, "unpause"),
-        Phase::Running => Err(Error::conflict(format!(
+        Phase::Running | Phase::Restarting(_) => Err(Error::conflict(format!(
             "Container {} is not paused",
             row.id
         ))),
@@ -40,6 +41,14 @@ pub(super) fn phase(inner: &Inner, row: &ContainerRow) -> Result<Phase> {
         Now::Running(alive) => Ok(alive.condition.phase),
         Now::Starting | Now::Stopped(_) | Now::Gone => Err(not_running(row)),
     }
+}
+
+/// Nothing can be done with what is about to run.
+pub(crate) fn restarting(row: &ContainerRow) -> Error {
+    Error::conflict(format!(
+        "Container {} is restarting, wait until the container is running",
+        row.id
+    ))
 }
 
 pub(super) fn not_running(row: &ContainerRow) -> Error {

@@ -168,6 +168,8 @@ fn fail(
         error: error.chain(),
         started_at: last.as_ref().map_or(0, |record| record.started_at),
         finished_at: inner.nanos().unsigned_abs(),
+        restarts: 0,
+        stopped: false,
     };
     drop(truth::clear_cgroup(inner, row));
     truth::clear_run_dir(inner, &row.id);

@@ -8,6 +8,7 @@ use std::fs;
 
 use jiff::Timestamp;
 use kernel::cgroup::{Controller, IoEntry, Usage, Version};
+use protocol::Phase;
 use state::ContainerRow;
 
 use super::lookup;
@@ -153,8 +154,9 @@ fn sample(inner: &Inner, row: &ContainerRow) -> Result<Option<Sample>> {
     if inner.db.read(|tx| tx.container(&row.id))?.is_none() {
         return Ok(None);
     }
-    let Now::Running(alive) = truth::look(inner, row)? else {
-        return Ok(Some(Sample::default()));
+    let alive = match truth::look(inner, row)? {
+        Now::Running(alive) if !matches!(alive.condition.phase, Phase::Restarting(_)) => alive,
+        _ => return Ok(Some(Sample::default())),
     };
     let Some(group) = top::cgroup(inner, row)? else {
         return Ok(Some(Sample::default()));

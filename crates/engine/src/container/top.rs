@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use kernel::cgroup::{Cgroup, CgroupPath};
 use kernel::process::{Executable, Spawn};
+use protocol::Phase;
 use state::ContainerRow;
 
 use super::lookup;
@@ -34,7 +35,9 @@ pub(super) fn top(engine: &Engine, name: &str, options: &str) -> Result<Processe
     let inner = &*engine.0;
     let row = lookup::find(inner, name)?;
     check(options)?;
-    pause::phase(inner, &row)?;
+    if matches!(pause::phase(inner, &row)?, Phase::Restarting(_)) {
+        return Err(pause::restarting(&row));
+    }
     let pids = pids(inner, &row)?;
     let table = match options {
         "" | USUAL => columns::usual(&pids, inner.now()),

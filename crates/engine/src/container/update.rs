@@ -14,6 +14,7 @@ use super::stored::Stored;
 use crate::bundle;
 use crate::error::{Error, Result};
 use crate::event::Happened;
+use crate::launch;
 use crate::link;
 use crate::open::Engine;
 
@@ -62,6 +63,7 @@ pub(super) fn update(engine: &Engine, name: &str, request: &UpdateRequest) -> Re
     // The kernel first: what it refuses is not written down.
     let told = Request::Update {
         limits: Box::new(bundle::limits(&stored.host)),
+        restart: launch::restart(&stored.host.restart_policy),
     };
     link::ask(inner, &row.id, &told).map_err(failed)?;
     failpoint!("container.update.applied");

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use spec::{ContainerId, ImageId};
 
 use super::config::{Config, HostConfig, MountKind};
+use super::health::{Health, HealthStatus};
 
 /// Where a container is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,6 +17,8 @@ pub enum Status {
     Running,
     /// Its processes are stopped until somebody lets them go on.
     Paused,
+    /// Its program ended and will be started again.
+    Restarting,
     /// Its program ended.
     Exited,
     /// It is being removed.
@@ -30,6 +33,7 @@ impl Status {
             Self::Created => "created",
             Self::Running => "running",
             Self::Paused => "paused",
+            Self::Restarting => "restarting",
             Self::Exited => "exited",
             Self::Removing => "removing",
         }
@@ -53,6 +57,10 @@ pub struct State {
     pub started: Option<Timestamp>,
     /// When it last ended.
     pub finished: Option<Timestamp>,
+    /// How often it was started again by its policy.
+    pub restarts: u32,
+    /// Whether it is well, if somebody looks.
+    pub health: Option<Health>,
 }
 
 /// Something that is mounted in a container.
@@ -95,8 +103,6 @@ pub struct Inspect {
     pub image: ImageId,
     /// The image's platform: `linux`.
     pub os: String,
-    /// How often it was started again.
-    pub restart_count: u64,
     /// What runs in it, together with what the image says.
     pub config: Config,
     /// What the host does for it.
@@ -184,4 +190,6 @@ pub struct Filters {
     pub volume: Vec<String>,
     /// `none` or `host`.
     pub network: Vec<String>,
+    /// Whether they are well.
+    pub health: Vec<HealthStatus>,
 }

@@ -1,17 +1,18 @@
 //! What to list.
 
-use engine::container::{Filters, ListRequest, Status};
+use engine::container::{Filters, HealthStatus, ListRequest, Status};
 use engine::image::ImageFilters;
 
 use crate::error::{Answer, Refusal};
 use crate::request::Params;
 
 /// The filters of containers that are understood.
-const CONTAINERS: [&str; 10] = [
-    "ancestor", "before", "exited", "id", "label", "name", "network", "since", "status", "volume",
+const CONTAINERS: [&str; 11] = [
+    "ancestor", "before", "exited", "health", "id", "label", "name", "network", "since", "status",
+    "volume",
 ];
 /// Those that Docker has besides.
-const CONTAINERS_LATER: [&str; 5] = ["expose", "health", "is-task", "isolation", "publish"];
+const CONTAINERS_LATER: [&str; 4] = ["expose", "is-task", "isolation", "publish"];
 
 /// What containers to list; none if nothing can match.
 pub(crate) fn containers(params: &Params) -> Answer<Option<ListRequest>> {
@@ -30,16 +31,21 @@ pub(crate) fn containers(params: &Params) -> Answer<Option<ListRequest>> {
         text.parse()
             .map_err(|_| Refusal::bad(format!("invalid filter 'exited={text}'")))
     };
+    let health = |text: &String| {
+        HealthStatus::parse(text)
+            .ok_or_else(|| Refusal::bad(format!("invalid filter 'health={text}'")))
+    };
     let mut status = Vec::new();
     for name in filters.get("status") {
         match name.as_str() {
             "created" => status.push(Status::Created),
             "running" => status.push(Status::Running),
             "paused" => status.push(Status::Paused),
+            "restarting" => status.push(Status::Restarting),
             "exited" => status.push(Status::Exited),
             "removing" => status.push(Status::Removing),
             // Docker's, which no container of ours is in.
-            "restarting" | "dead" => {}
+            "dead" => {}
             other => return Err(Refusal::bad(format!("invalid filter 'status={other}'"))),
         }
     }
@@ -68,6 +74,11 @@ pub(crate) fn containers(params: &Params) -> Answer<Option<ListRequest>> {
             since: list("since"),
             volume: list("volume"),
             network: list("network"),
+            health: filters
+                .get("health")
+                .iter()
+                .map(health)
+                .collect::<Answer<_>>()?,
         },
     }))
 }

@@ -6,7 +6,7 @@ use api::Time;
 use api::container as wire;
 use api::image::DriverData;
 use api::network::EndpointSettings;
-use engine::container::{Inspect, State, Status};
+use engine::container::{Health, HealthLook, Inspect, State, Status};
 
 use super::{bytes, create, host, mount, unless_empty};
 use crate::networks;
@@ -15,6 +15,7 @@ use crate::system::DRIVER;
 pub(crate) fn encode(container: Inspect) -> wire::ContainerInspect {
     let path = |path: std::path::PathBuf| path.display().to_string();
     let networks = networks(&container.host.network_mode);
+    let restarts = container.state.restarts;
     wire::ContainerInspect {
         id: container.id.to_string(),
         created: container.created.into(),
@@ -27,7 +28,7 @@ pub(crate) fn encode(container: Inspect) -> wire::ContainerInspect {
         hosts_path: path(container.hosts_path),
         log_path: path(container.log_path),
         name: format!("/{}", container.name),
-        restart_count: container.restart_count,
+        restart_count: restarts.into(),
         driver: DRIVER.to_owned(),
         platform: container.os,
         exec_ids: unless_empty(container.execs),
@@ -55,7 +56,11 @@ pub(crate) fn encode(container: Inspect) -> wire::ContainerInspect {
 fn state(state: State) -> wire::ContainerState {
     wire::ContainerState {
         status: state.status.name().to_owned(),
-        running: matches!(state.status, Status::Running | Status::Paused),
+        running: matches!(
+            state.status,
+            Status::Running | Status::Paused | Status::Restarting
+        ),
+        restarting: state.status == Status::Restarting,
         paused: state.status == Status::Paused,
         oom_killed: state.oom_killed,
         pid: state.pid,
@@ -63,7 +68,22 @@ fn state(state: State) -> wire::ContainerState {
         error: state.error,
         started_at: Time(state.started),
         finished_at: Time(state.finished),
+        health: state.health.map(health),
         ..wire::ContainerState::default()
+    }
+}
+
+fn health(health: Health) -> wire::Health {
+    let look = |look: HealthLook| wire::HealthResult {
+        start: Time(look.start),
+        end: Time(look.end),
+        exit_code: look.exit_code,
+        output: look.output,
+    };
+    wire::Health {
+        status: health.status.name().to_owned(),
+        failing_streak: health.failing_streak.into(),
+        log: Some(health.log.into_iter().map(look).collect()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A line in the list of containers.
 
 use api::container as wire;
-use engine::container::{State, Status, Summary};
+use engine::container::{HealthStatus, State, Status, Summary};
 use jiff::Timestamp;
 
 use super::{bytes, inspect, mount};
@@ -41,10 +41,25 @@ fn status(state: &State, now: Timestamp) -> String {
     let ago = |time: Option<Timestamp>| human(time.unwrap_or(now), now);
     match state.status {
         Status::Created => "Created".to_owned(),
-        Status::Running => format!("Up {}", ago(state.started)),
+        Status::Running => format!("Up {}{}", ago(state.started), well(state)),
+        Status::Restarting => format!(
+            "Restarting ({}) {} ago",
+            state.exit_code,
+            ago(state.finished)
+        ),
         Status::Paused => format!("Up {} (Paused)", ago(state.started)),
         Status::Exited => format!("Exited ({}) {} ago", state.exit_code, ago(state.finished)),
         Status::Removing => "Removal In Progress".to_owned(),
+    }
+}
+
+/// ` (healthy)`, if somebody looks.
+fn well(state: &State) -> &'static str {
+    match state.health.as_ref().map(|health| health.status) {
+        None | Some(HealthStatus::None) => "",
+        Some(HealthStatus::Starting) => " (health: starting)",
+        Some(HealthStatus::Healthy) => " (healthy)",
+        Some(HealthStatus::Unhealthy) => " (unhealthy)",
     }
 }
 

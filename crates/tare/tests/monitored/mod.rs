@@ -95,6 +95,8 @@ impl Bench {
             stdin_once: false,
             rows: 0,
             cols: 0,
+            restart: protocol::Restart::No,
+            probe: None,
             auto_remove: false,
             remove_command: Vec::new(),
             remove_env: std::collections::BTreeMap::new(),

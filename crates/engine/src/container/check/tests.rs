@@ -45,16 +45,6 @@ fn what_is_not_enforced_is_refused() {
             },
         ),
         (
-            "restart policy always",
-            HostConfig {
-                restart_policy: RestartPolicy {
-                    name: "always".into(),
-                    maximum_retry_count: 0,
-                },
-                ..none()
-            },
-        ),
-        (
             "--init",
             HostConfig {
                 init: Some(true),
@@ -110,6 +100,58 @@ fn what_is_not_enforced_is_refused() {
     for (expected, mut host) in cases {
         let error = check(&Config::default(), &mut host, MACHINE).unwrap_err();
         assert_eq!(error.kind, Kind::Unsupported, "{expected}");
+        assert!(error.message.contains(expected), "{}", error.message);
+    }
+}
+
+#[test]
+fn policies_that_cannot_be_are_refused() {
+    let cases: Vec<(&str, HostConfig)> = vec![
+        (
+            "unknown policy 'often'",
+            HostConfig {
+                restart_policy: RestartPolicy {
+                    name: "often".into(),
+                    maximum_retry_count: 0,
+                },
+                ..none()
+            },
+        ),
+        (
+            "can only be used with 'on-failure'",
+            HostConfig {
+                restart_policy: RestartPolicy {
+                    name: "always".into(),
+                    maximum_retry_count: 3,
+                },
+                ..none()
+            },
+        ),
+        (
+            "cannot be negative",
+            HostConfig {
+                restart_policy: RestartPolicy {
+                    name: "on-failure".into(),
+                    maximum_retry_count: -1,
+                },
+                ..none()
+            },
+        ),
+        (
+            "container with restart policy",
+            HostConfig {
+                auto_remove: true,
+                restart_policy: RestartPolicy {
+                    name: "unless-stopped".into(),
+                    maximum_retry_count: 0,
+                },
+                ..none()
+            },
+        ),
+    ];
+    for (expected, mut host) in cases {
+        let error = check(&Config::default(), &mut host, MACHINE).unwrap_err();
+        assert_eq!(error.kind, Kind::InvalidParameter);
         assert!(error.message.contains(expected), "{}", error.message);
     }
 }

@@ -21,6 +21,8 @@ fn summary() -> Summary {
             error: String::new(),
             started: None,
             finished: None,
+            restarts: 0,
+            health: None,
         },
         labels: [("tier".to_owned(), "front".to_owned())].into(),
         mounts: Vec::new(),

@@ -9,6 +9,8 @@ fn state(status: Status) -> State {
         error: String::new(),
         started: Some(Timestamp::from_second(1000).unwrap()),
         finished: Some(Timestamp::from_second(2000).unwrap()),
+        restarts: 0,
+        health: None,
     }
 }
 

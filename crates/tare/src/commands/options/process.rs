@@ -64,7 +64,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "duration", value_parser = flag::duration)]
     pub(crate) health_interval: Option<i64>,
     /// Consecutive failures needed to report unhealthy
-    #[arg(long, value_name = "int")]
+    #[arg(long, value_name = "int", allow_hyphen_values = true)]
     pub(crate) health_retries: Option<i64>,
     /// Time between running the check during the start period (ms|s|m|h) (default 0s)
     #[arg(long, value_name = "duration", value_parser = flag::duration)]
