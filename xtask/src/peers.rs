@@ -33,6 +33,12 @@ pub(crate) const PODMAN: Peer = Peer {
     packages: &["podman", "crun"],
 };
 
+/// Debian's skopeo, a client of registries.
+pub(crate) const SKOPEO: Peer = Peer {
+    name: "skopeo",
+    packages: &["skopeo"],
+};
+
 /// Debian's CRIU, which works on Debian's kernels, and so in the guest.
 pub(crate) const CRIU: Peer = Peer {
     name: "criu",
@@ -71,7 +77,7 @@ const LEFT_OUT: &[&str] = &[
 
 /// Unpacks all peers.
 pub(crate) fn run() -> Result<()> {
-    for peer in [DOCKER, PODMAN, CRIU] {
+    for peer in [DOCKER, PODMAN, SKOPEO, CRIU] {
         let dir = peer.unpack()?;
         shell::say(&format!("{}: {}", peer.version()?, dir.display()));
     }
@@ -80,7 +86,7 @@ pub(crate) fn run() -> Result<()> {
 
 /// Unpacks all peers that aren't there yet.
 pub(crate) fn unpack_all() -> Result<()> {
-    for peer in [DOCKER, PODMAN] {
+    for peer in [DOCKER, PODMAN, SKOPEO] {
         let _dir = peer.unpack()?;
     }
     Ok(())

@@ -23,6 +23,7 @@ mod open;
 mod outlet;
 mod readiness;
 mod recovery;
+mod registry;
 mod rootfs;
 mod soundness;
 mod spare;

@@ -68,6 +68,10 @@ pub const POINTS: &[&str] = &[
     "runtime.create.after_clone",
     "runtime.create.after_group",
     "runtime.exec.after_clone",
+    // the registry over the engine's store: visited by its own test
+    "registry.adopt.after_link",
+    "registry.adopt.after_row",
+    "registry.release.after_row",
     // tare-runtime: visited by the tests of that command
     "tare-runtime.create.reserved",
     "tare-runtime.create.begun",

@@ -6,12 +6,14 @@
 //! Read [`storage`] first, then `catalogue.rs` (what the records say), `route.rs`, `upload.rs`.
 
 mod access;
+mod auth;
 mod blob;
 mod body;
 mod catalogue;
 mod condition;
 mod garbage;
 mod listing;
+mod maintain;
 mod manifest;
 mod metrics;
 mod name;
@@ -20,6 +22,7 @@ mod refusal;
 mod route;
 mod scrub;
 mod serve;
+mod settings_file;
 pub mod storage;
 mod upload;
 
@@ -33,19 +36,20 @@ use ring::rand::SecureRandom as _;
 use tokio::sync::RwLock;
 
 use crate::error::{Error, Kind, Result};
-use access::Caller;
+use access::Tickets;
 use body::Body;
 use metrics::Metrics;
-use name::Name;
 use refusal::Refusal;
 use route::{Query, Route};
-use storage::Storage;
+use storage::{Existing, Storage};
 use upload::{Place, Turns};
 
-pub use access::{Access, Action};
+pub use access::{Access, Action, Pattern, Rule, Who};
 pub use garbage::{Collected, Retention};
+pub use maintain::Schedule;
 pub use scrub::{Damaged, Scrubbed};
-pub use serve::Listening;
+pub use serve::{Listening, TlsFiles};
+pub use settings_file::{SettingsFile, parse_span};
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -97,6 +101,8 @@ pub type Complain = Arc<dyn Fn(&Error) + Send + Sync>;
 pub struct Settings {
     /// Who may do what.
     pub access: Arc<Access>,
+    /// How clients reach it, if not by the name that they use: `https://registry.example.org`.
+    pub url: Option<String>,
     /// Bounds.
     pub limits: Limits,
     /// What may be changed.
@@ -107,6 +113,20 @@ pub struct Settings {
     pub clock: fn() -> i64,
     /// Whom failures of this side are told.
     pub complain: Complain,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            access: Arc::default(),
+            url: None,
+            limits: Limits::default(),
+            mode: Mode::ReadWrite,
+            lease: Duration::from_secs(24 * 60 * 60),
+            clock: || jiff::Timestamp::now().as_second(),
+            complain: Arc::new(|_| {}),
+        }
+    }
 }
 
 impl std::fmt::Debug for Settings {
@@ -125,6 +145,7 @@ pub struct Server(Arc<Inner>);
 struct Inner {
     storage: Storage,
     settings: Settings,
+    tickets: Tickets,
     metrics: Metrics,
     turns: Turns,
     uploads: Open,
@@ -173,9 +194,11 @@ impl Server {
             count: AtomicUsize::new(storage.uploads.list().await?.len()),
             most: settings.limits.uploads,
         };
+        let tickets = Tickets::new(&secret(&storage).await?);
         Ok(Self(Arc::new(Inner {
             storage,
             settings,
+            tickets,
             metrics: Metrics::default(),
             turns: Turns::default(),
             uploads,
@@ -225,12 +248,12 @@ impl Server {
         (self.0.settings.complain)(error);
     }
 
-    fn may(&self, caller: &Caller, name: &Name, action: Action) -> bool {
-        self.0.settings.access.allows(caller, name, action)
+    fn access(&self) -> &Access {
+        &self.0.settings.access
     }
 
-    fn may_read_all(&self, _caller: &Caller) -> bool {
-        true
+    fn tickets(&self) -> &Tickets {
+        &self.0.tickets
     }
 
     /// Drops uploads that have lain for too long, of whatever server of this storage. Gives how many.
@@ -263,7 +286,8 @@ impl Server {
         let (kind, answer) = match request.uri().path() {
             "/" => ("page", Ok(plain("tare registry\n"))),
             "/healthz" => ("page", self.health().await),
-            "/metrics" => ("page", Ok(self.numbers())),
+            "/metrics" => ("page", self.numbers(request).await),
+            auth::PATH => ("token", self.token(request).await),
             path => match Route::parse(path) {
                 Ok(route) => (route.kind(), self.dispatch(&route, request).await),
                 Err(refusal) => ("none", Err(refusal)),
@@ -283,12 +307,15 @@ impl Server {
         response
     }
 
-    fn numbers(&self) -> Response<Body> {
+    async fn numbers(&self, request: Request<Incoming>) -> Result<Response<Body>, Refusal> {
+        let (head, _) = request.into_parts();
+        let caller = self.identify(&head).await?;
+        self.require_user(&head, &caller)?;
         let uploads = self.uploads().count.load(Ordering::Relaxed);
         let mut response = Response::new(Body::text(self.metrics().text(uploads)));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
-        response
+        Ok(response)
     }
 
     async fn health(&self) -> Result<Response<Body>, Refusal> {
@@ -305,12 +332,21 @@ impl Server {
         let (head, body) = request.into_parts();
         let query = Query::parse(head.uri.query());
         let (method, headers) = (&head.method, &head.headers);
-        let action = manifest::action(method);
+        let action = match route {
+            // Looking at and cancelling one is a part of pushing.
+            Route::Upload(..) => Action::Push,
+            _ => action(method),
+        };
         if action != Action::Pull && !self.writable() {
             return Err(Refusal::denied("this registry is read-only")
                 .status(StatusCode::METHOD_NOT_ALLOWED));
         }
-        let caller = Caller::default();
+        let caller = self.identify(&head).await?;
+        match route.name() {
+            Some(name) => self.authorize(&head, &caller, name, action)?,
+            None if *route == Route::Base => self.require_token(&head)?,
+            None => {}
+        }
         let place = |name| Place {
             name,
             caller: &caller,
@@ -357,6 +393,15 @@ impl Server {
     }
 }
 
+/// What is done with a method.
+fn action(method: &Method) -> Action {
+    match *method {
+        Method::GET | Method::HEAD => Action::Pull,
+        Method::DELETE => Action::Delete,
+        _ => Action::Push,
+    }
+}
+
 fn allowed(route: &Route) -> &'static str {
     match route {
         Route::Base | Route::Catalog | Route::Tags(_) | Route::Referrers(..) => "GET, HEAD",
@@ -393,6 +438,24 @@ fn typed(text: &'static str, kind: &'static str) -> Response<Body> {
     let kind = HeaderValue::from_static(kind);
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+/// What tokens are signed with, the same for all servers of a storage.
+async fn secret(storage: &Storage) -> Result<bytes::Bytes> {
+    const KEY: &str = "secrets/tokens";
+    if let Some(secret) = storage.records.get(KEY).await? {
+        return Ok(secret);
+    }
+    let new = bytes::Bytes::from(format!("{}{}", random_id()?, random_id()?));
+    if storage
+        .records
+        .put(KEY, new.clone(), Existing::Keep)
+        .await?
+    {
+        return Ok(new);
+    }
+    let others = storage.records.get(KEY).await?;
+    others.ok_or_else(|| Error::new(Kind::Conflict, "read", KEY, "it comes and goes"))
 }
 
 /// 32 hexadecimal digits that nobody can guess.

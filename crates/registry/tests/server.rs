@@ -4,6 +4,8 @@
     reason = "a fixture that fails is a test that fails"
 )]
 
+#[path = "server/access.rs"]
+mod access;
 #[path = "server/blobs.rs"]
 mod blobs;
 #[path = "server/garbage.rs"]
@@ -18,5 +20,7 @@ mod manifests;
 mod place;
 #[path = "server/storages.rs"]
 mod storages;
+#[path = "server/tls.rs"]
+mod tls;
 #[path = "server/uploads.rs"]
 mod uploads;

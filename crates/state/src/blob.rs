@@ -66,7 +66,7 @@ impl Tx<'_> {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// The blobs that neither an image nor a layer has.
+    /// The blobs that neither an image nor a layer has, and the registry does not hold.
     ///
     /// # Errors
     /// The database can't be read.
@@ -75,6 +75,7 @@ impl Tx<'_> {
             "SELECT digest, size, created_at FROM blobs
              WHERE NOT EXISTS (SELECT 1 FROM image_blobs WHERE digest = blobs.digest)
                AND NOT EXISTS (SELECT 1 FROM layers WHERE blob = blobs.digest)
+               AND NOT EXISTS (SELECT 1 FROM blob_holds WHERE digest = blobs.digest)
              ORDER BY digest",
         )?;
         let rows = statement.query_map([], read)?;

@@ -10,6 +10,7 @@ mod build;
 mod container;
 mod db;
 mod error;
+mod hold;
 mod image;
 mod journal;
 mod layer;

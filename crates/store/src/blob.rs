@@ -1,5 +1,7 @@
 //! Blobs: files named by their digest, in the layout of OCI (image-spec, image-layout.md).
 
+mod adopt;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};

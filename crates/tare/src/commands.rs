@@ -17,6 +17,7 @@ mod logs;
 mod options;
 mod pause;
 mod ps;
+mod registry;
 mod rename;
 mod restart;
 mod rm;
@@ -91,16 +92,16 @@ macro_rules! client {
 }
 
 macro_rules! engine {
-    ($module:ident, $paths:expr, $usage:literal) => {
+    ($($module:ident)::+, $paths:expr, $usage:literal) => {
         Entry {
             paths: $paths,
             usage: $usage,
-            arguments: <$module::Args as clap::Args>::augment_args,
+            arguments: <$($module)::+::Args as clap::Args>::augment_args,
             run: Run::Engine(|settings, mut matches| {
                 let args =
-                    <$module::Args as clap::FromArgMatches>::from_arg_matches_mut(&mut matches)
+                    <$($module)::+::Args as clap::FromArgMatches>::from_arg_matches_mut(&mut matches)
                         .map_err(|error| crate::cli::explain(&error))?;
-                $module::run(args, settings)
+                $($module)::+::run(args, settings)
             }),
         }
     };
@@ -240,6 +241,9 @@ static TABLE: &[Entry] = &[
     client!(version, &["version"], "[OPTIONS]"),
     client!(info, &["info", "system info"], "[OPTIONS]"),
     engine!(daemon, &["daemon"], "[OPTIONS]"),
+    engine!(registry::serve, &["registry serve"], "[OPTIONS]"),
+    engine!(registry::collect, &["registry collect"], "[OPTIONS]"),
+    engine!(registry::scrub, &["registry scrub"], "[OPTIONS]"),
     engine!(internal, &["internal"], "remove ID | check | boot"),
 ];
 
@@ -248,6 +252,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("container", "Manage containers"),
     ("image", "Manage images"),
     ("volume", "Manage volumes"),
+    ("registry", "Serve a registry of one's own"),
     ("system", "Manage Tare"),
 ];
 

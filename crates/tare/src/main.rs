@@ -14,6 +14,7 @@ mod error;
 mod flag;
 mod internal;
 mod output;
+mod registry;
 mod session;
 mod settings;
 mod signals;

@@ -9,7 +9,6 @@ use serde_json::json;
 use spec::image::MAX_DOCUMENT;
 use spec::{Algorithm, Digest};
 
-use super::access::Action;
 use super::blob::{accepted, finish};
 use super::body::Body;
 use super::catalogue::{Kept, Repository};
@@ -236,15 +235,6 @@ impl Server {
                 _ => return Ok(()),
             }
         }
-    }
-}
-
-/// What may be done with a method.
-pub(super) fn action(method: &Method) -> Action {
-    match *method {
-        Method::GET | Method::HEAD => Action::Pull,
-        Method::DELETE => Action::Delete,
-        _ => Action::Push,
     }
 }
 

@@ -30,6 +30,19 @@ pub(crate) enum Route {
 }
 
 impl Route {
+    /// The repository that it is about.
+    pub(crate) fn name(&self) -> Option<&Name> {
+        match self {
+            Self::Base | Self::Catalog => None,
+            Self::Tags(name)
+            | Self::Manifest(name, _)
+            | Self::Referrers(name, _)
+            | Self::Blob(name, _)
+            | Self::Uploads(name)
+            | Self::Upload(name, _) => Some(name),
+        }
+    }
+
     /// A word for statistics.
     pub(crate) fn kind(&self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! Connections: accepted, bounded, patient to a degree, and ended in order.
 
 mod patient;
+mod tls;
 
 use std::future::poll_fn;
 use std::io;
@@ -9,19 +10,27 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::Server;
 use crate::error::{Error, Result};
 use patient::Patient;
+use tls::Tls;
+
+pub use tls::TlsFiles;
 
 /// How long requests that have begun have when the server is to end.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a TLS handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// After a failed accept: out of descriptors, most likely.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The most bytes that are read at once; a request's head must fit.
@@ -30,23 +39,36 @@ const BUFFER: usize = 512 << 10;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: u64 = 1 << 20;
 
+/// How a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    Http,
+    Https,
+}
+
 /// A server that has its address.
 #[derive(Debug)]
 pub struct Listening {
     server: Server,
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Listening {
     /// Takes an address.
     ///
     /// # Errors
-    /// Somebody else has it, or there is no such address.
-    pub async fn bind(server: Server, address: SocketAddr) -> Result<Self> {
+    /// Somebody else has it, there is no such address, or the files for TLS make no sense.
+    pub async fn bind(server: Server, address: SocketAddr, tls: Option<TlsFiles>) -> Result<Self> {
+        let tls = tls.map(Tls::open).transpose()?.map(Arc::new);
         let listener = TcpListener::bind(address)
             .await
             .map_err(|e| Error::system("listen on", address, e))?;
-        Ok(Self { server, listener })
+        Ok(Self {
+            server,
+            listener,
+            tls,
+        })
     }
 
     /// The address, with the port that it was given.
@@ -60,7 +82,11 @@ impl Listening {
 
     /// Serves until `stop`. Requests that have begun then have some seconds.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { server, listener } = self;
+        let Self {
+            server,
+            listener,
+            tls,
+        } = self;
         let room = Arc::new(Semaphore::new(server.limits().connections));
         let (stopping, stopped) = watch::channel(false);
         let mut connections = JoinSet::new();
@@ -81,9 +107,9 @@ impl Listening {
             };
             // Without it small answers wait for acknowledgements; a connection that is dead already tells so later.
             drop(stream.set_nodelay(true));
-            let (server, stopped) = (server.clone(), stopped.clone());
+            let (server, tls, stopped) = (server.clone(), tls.clone(), stopped.clone());
             connections.spawn(async move {
-                connection(server, stream, stopped).await;
+                begin(server, tls, stream, stopped).await;
                 drop(room);
             });
         }
@@ -96,13 +122,36 @@ impl Listening {
     }
 }
 
+/// Serves one connection, after its TLS handshake if there is one.
+async fn begin(
+    server: Server,
+    tls: Option<Arc<Tls>>,
+    stream: TcpStream,
+    stopped: watch::Receiver<bool>,
+) {
+    let Some(tls) = tls else {
+        return connection(server, stream, Scheme::Http, stopped).await;
+    };
+    let config = tls.config(|error| server.complain(error));
+    let handshake = TlsAcceptor::from(config).accept(stream);
+    // Whoever can't or won't greet is the client's business, as is a client without a certificate.
+    if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, handshake).await {
+        connection(server, stream, Scheme::Https, stopped).await;
+    }
+}
+
 /// Serves one connection to its end. How it ends is the client's business.
-async fn connection<S>(server: Server, stream: S, mut stopped: watch::Receiver<bool>)
-where
+async fn connection<S>(
+    server: Server,
+    stream: S,
+    scheme: Scheme,
+    mut stopped: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let idle = server.limits().idle;
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: Request<Incoming>| {
+        request.extensions_mut().insert(scheme);
         let server = server.clone();
         Box::pin(async move { Ok::<_, io::Error>(server.answer(request).await) })
     });

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, BodyStream, Limited};
 use hyper::body::Incoming;
 use spec::Digest;
 
-use super::access::{Action, Caller};
+use super::access::Caller;
 use super::blob::finish;
 use super::body::Body;
 use super::catalogue::Repository;
@@ -105,14 +105,14 @@ impl Server {
         let _shared = self.content().read().await;
         let there = match from {
             Some(from) => match Name::parse(from) {
-                Some(from) if self.may(place.caller, &from, Action::Pull) => {
+                Some(from) if self.may_pull(place.caller, &from) => {
                     let from = Repository::new(&*storage.records, &from);
                     from.blob(&digest).await?.is_some()
                 }
                 _ => false,
             },
             // From anywhere: only for those who may read everything, who learn nothing by it.
-            None => self.may_read_all(place.caller),
+            None => self.access().allows_all(place.caller),
         };
         if !there || !storage.blobs.touch(&digest).await? {
             return Ok(None);

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use registry::server::storage::{Storage, directory, memory};
-use registry::server::{Access, Limits, Listening, Mode, Server, Settings};
+use registry::server::{Listening, Server, Settings};
 use spec::Digest;
 use tokio::sync::oneshot;
 
@@ -64,12 +64,8 @@ impl Answer {
 
 pub(crate) fn settings() -> Settings {
     Settings {
-        access: Arc::new(Access::open()),
-        limits: Limits::default(),
-        mode: Mode::ReadWrite,
         lease: Duration::from_secs(3600),
-        clock: || jiff::Timestamp::now().as_second(),
-        complain: Arc::new(|_| {}),
+        ..Settings::default()
     }
 }
 
@@ -107,7 +103,9 @@ impl Place {
         };
         let server = Server::open(storage.clone(), settings).await.unwrap();
         let address = "127.0.0.1:0".parse().unwrap();
-        let listening = Listening::bind(server.clone(), address).await.unwrap();
+        let listening = Listening::bind(server.clone(), address, None)
+            .await
+            .unwrap();
         let address = listening.address().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         drop(tokio::spawn(listening.serve(async {
