@@ -8,6 +8,7 @@
 #[macro_use]
 pub mod object;
 
+pub mod build;
 pub mod container;
 pub mod event;
 pub mod exec;

@@ -6,6 +6,7 @@
 //! Read `transport.rs` first (one request, one connection), then `stream.rs` (what flows after the answer's head); the
 //! rest is one file a resource.
 
+mod builds;
 mod changes;
 mod connector;
 mod containers;
@@ -21,6 +22,7 @@ mod transport;
 mod upload;
 mod volumes;
 
+pub use builds::{Building, Builds};
 pub use connector::{Connector, Io};
 pub use containers::{
     AttachQuery, ContainerListQuery, Containers, LogsQuery, WaitCondition, Waiting,

@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::patient::Patient;
 use crate::stream::{Download, Hijacked};
 use crate::upload::Upload;
-use crate::{Containers, Execs, Images, Networks, System, Volumes};
+use crate::{Builds, Containers, Execs, Images, Networks, System, Volumes};
 
 /// An answer that is decoded as a whole may not be larger: inspections and lists are far smaller.
 const MAX_ANSWER: usize = 64 << 20;
@@ -132,6 +132,12 @@ impl Client {
     #[must_use]
     pub const fn execs(&self) -> Execs<'_> {
         Execs(self)
+    }
+
+    /// Builds.
+    #[must_use]
+    pub const fn builds(&self) -> Builds<'_> {
+        Builds(self)
     }
 
     /// Images.

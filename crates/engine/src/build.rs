@@ -1,73 +1,39 @@
 //! Building images: a Dockerfile and a context become layers and an image.
 //!
-//! The context is stored as a layer of its own, so that no name in it leads anywhere but into it. Steps that do not wait for
-//! each other run at the same time. The whole build is one journaled addition of content: until the image is written, all that
-//! it made is garbage to whoever comes next, and a killed build leaves no half-made image.
+//! A context that comes as a tar is stored as a layer of its own, so that no name in it leads anywhere but into it; a directory is
+//! read in place. Steps that do not wait for each other run at the same time. The whole build is one journaled addition of
+//! content: until the image is written, all that it made is garbage to whoever comes next, and a killed build leaves no
+//! half-made image.
+//!
+//! Read [`request`] (what is asked), `prepare` (it becomes a plan), `schedule` (the plan is carried out), `finish` (the image).
 
 mod copy;
+mod finish;
+mod held;
+mod prepare;
+mod progress;
+pub mod request;
 mod run;
 mod schedule;
 mod source;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use builder::{CacheUse, Request as PlanRequest};
-use dockerfile::{Diagnostic, Ignore, Source};
-use jiff::Timestamp;
-use spec::image::{History, ImageConfig, RootFs};
-use spec::{DiffId, Digest, ImageId, LayerId, Reference};
-use state::{Durability, EntryId, ImageRow};
-use tokio::io::AsyncRead;
+use dockerfile::{Ignore, Source};
+pub use held::Held;
+pub use progress::{BuildEvent, Step, Stream, Warning, What};
+pub use request::{BuildRequest, Context, File, NamedContext, Purpose};
+use spec::{DiffId, ImageId, LayerId};
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::watch;
 
-use crate::error::{Error, Kind, Result};
-use crate::image::import::{Adding, store_small};
+use crate::error::{Error, Result};
+use crate::image::import::Adding;
 use crate::image::{garbage, intake, lookup};
-use crate::open::{Engine, Inner};
-
-/// A Dockerfile is not larger.
-const MAX_DOCKERFILE: u64 = 4 << 20;
-
-/// What is asked of a build.
-#[derive(Debug, Clone, Default)]
-pub struct BuildRequest {
-    /// The Dockerfile's path in the context; `Dockerfile` if empty.
-    pub dockerfile: String,
-    /// Target, arguments, labels, platform, cache.
-    pub plan: builder::Request,
-    /// The names that the image gets.
-    pub tags: Vec<Reference>,
-    /// The network of RUN: empty for the default.
-    pub network: String,
-    /// Lines for /etc/hosts.
-    pub extra_hosts: Vec<String>,
-    /// Bytes of /dev/shm; 0 for the default.
-    pub shm_size: i64,
-    /// Bytes of memory for RUN; 0 for no limit.
-    pub memory: i64,
-}
-
-/// What a build says while it goes on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BuildEvent {
-    /// A step begins.
-    Step {
-        /// Its number, from one.
-        number: usize,
-        /// Of how many.
-        total: usize,
-        /// The instruction.
-        text: String,
-    },
-    /// The step's result was there already.
-    Cached,
-    /// What a command wrote.
-    Output(Vec<u8>),
-    /// The step's layer is there.
-    Done(String),
-    /// Something that may not be meant.
-    Warning(String),
-}
+use crate::open::{Engine, lock};
+use progress::Voice;
 
 /// What can be built.
 #[derive(Debug, Clone)]
@@ -75,48 +41,154 @@ pub struct Builds {
     engine: Engine,
 }
 
+/// What came of a build.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The image; none if none was wanted.
+    pub image: Option<ImageId>,
+}
+
+/// What was forgotten.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The keys of steps.
+    pub keys: Vec<String>,
+    /// Bytes on disk that are free now.
+    pub bytes: u64,
+}
+
 impl Builds {
     pub(crate) fn new(engine: Engine) -> Self {
         Self { engine }
     }
 
-    /// Builds an image of a context, which is a tar, compressed or not.
+    /// Builds an image. It ends early when `events` is not listened to any more.
     ///
     /// # Errors
     /// The Dockerfile has mistakes, a base image is not there, a command fails, or the disk is full.
     pub async fn build(
         &self,
         request: BuildRequest,
-        context: impl AsyncRead + Send + Unpin + 'static,
+        context: Context,
         events: UnboundedSender<BuildEvent>,
-    ) -> Result<ImageId> {
-        intake::pour(&self.engine, context, move |engine, tar| {
-            let adding = Adding::begin(&engine.0, "build")?;
-            let entry = adding.entry;
-            let built = build(engine, &request, tar, &events, entry);
-            let built = adding.end(built)?;
-            // The context's layer was for this build alone. If others add content now, their end collects it.
-            garbage::collect(&engine.0)?;
-            Ok(built)
-        })
-        .await
+    ) -> Result<Built> {
+        let voice = Voice::new(&self.engine, events);
+        let named = Named::register(&self.engine, &request.name, voice.halt());
+        let built = match context {
+            Context::Stream { tar, prefix } => {
+                intake::pour(&self.engine, tar, move |engine, tar| {
+                    whole(
+                        engine,
+                        &request,
+                        Files::Stream(Box::new(tar), prefix),
+                        voice,
+                    )
+                })
+                .await
+            }
+            Context::Directory(fd) => {
+                self.engine
+                    .long(move |engine| whole(engine, &request, Files::Directory(fd), voice))
+                    .await
+            }
+            Context::Nothing => {
+                self.engine
+                    .long(move |engine| whole(engine, &request, Files::Nothing, voice))
+                    .await
+            }
+        };
+        drop(named);
+        built
     }
-}
 
-impl Builds {
-    /// Forgets what steps came to, and removes the layers that only they needed; gives their keys.
+    /// Stops a build of this engine by its name; whether there was one.
+    #[must_use]
+    pub fn cancel(&self, name: &str) -> bool {
+        match lock(&self.engine.0.builds).get(name) {
+            Some(halt) => !halt.send_replace(true),
+            None => false,
+        }
+    }
+
+    /// Forgets what steps came to, and removes the layers that only they needed.
     ///
     /// # Errors
     /// The database can't be written.
-    pub async fn prune(&self) -> Result<Vec<String>> {
+    pub async fn prune(&self) -> Result<Pruned> {
         self.engine
             .long(|engine| {
-                let forgotten = engine.0.db.write(|tx| tx.forget_builds())?;
-                garbage::collect(&engine.0)?;
-                Ok(forgotten)
+                let layers = engine.0.db.read(|tx| tx.layers())?;
+                let keys = engine.0.db.write(|tx| tx.forget_builds())?;
+                let bytes = match garbage::collect(&engine.0)? {
+                    garbage::Collected::Done(gone) => layers
+                        .iter()
+                        .filter(|row| gone.contains(&row.id))
+                        .map(|row| row.file_size)
+                        .sum(),
+                    garbage::Collected::Later => 0,
+                };
+                Ok(Pruned { keys, bytes })
             })
             .await
     }
+}
+
+/// A build that others may stop by its name.
+struct Named {
+    engine: Engine,
+    name: String,
+}
+
+impl Named {
+    fn register(engine: &Engine, name: &str, halt: Arc<watch::Sender<bool>>) -> Option<Self> {
+        if name.is_empty() {
+            return None;
+        }
+        lock(&engine.0.builds).insert(name.to_owned(), halt);
+        Some(Self {
+            engine: engine.clone(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        lock(&self.engine.0.builds).remove(&self.name);
+    }
+}
+
+/// The files of the context before they are looked at.
+enum Files {
+    Nothing,
+    Stream(Box<dyn std::io::Read + Send>, String),
+    Directory(std::os::fd::OwnedFd),
+}
+
+fn whole(engine: &Engine, request: &BuildRequest, files: Files, voice: Voice) -> Result<Built> {
+    let adding = Adding::begin(&engine.0, "build")?;
+    let entry = adding.entry;
+    let built = prepare::prepare(engine, request, files, voice).and_then(|prepared| {
+        match prepared {
+            // Nothing else was asked.
+            None => Ok(Built { image: None }),
+            Some(build) => {
+                let root = schedule::run(&build)?;
+                let image = finish::image(&build, &root, entry)?;
+                Ok(Built { image: Some(image) })
+            }
+        }
+    });
+    let built = match built {
+        Ok(Built { image: None }) => {
+            engine.0.db.write(|tx| tx.finish(entry))?;
+            adding.end(built)?
+        }
+        other => adding.end(other)?,
+    };
+    // The context's layer was for this build alone. If others add content now, their end collects it.
+    garbage::collect(&engine.0)?;
+    Ok(built)
 }
 
 /// What all steps of a build share.
@@ -124,12 +196,21 @@ struct Build<'a> {
     engine: &'a Engine,
     request: &'a BuildRequest,
     context: source::Tree,
+    named: BTreeMap<String, source::Tree>,
     ignore: Ignore,
+    source: Source,
     graph: builder::Graph,
     bases: BTreeMap<String, lookup::Found>,
-    events: &'a UnboundedSender<BuildEvent>,
+    voice: Voice,
     /// What times are set to: two builds of the same are the same.
-    epoch: i64,
+    epoch: Option<i64>,
+}
+
+impl Build<'_> {
+    /// What the times of files are set to.
+    fn moment(&self) -> i64 {
+        self.epoch.unwrap_or(0)
+    }
 }
 
 /// A file system with its history in layers.
@@ -145,207 +226,12 @@ impl Root {
     }
 }
 
-fn build(
-    engine: &Engine,
-    request: &BuildRequest,
-    tar: impl std::io::Read + Send,
-    events: &UnboundedSender<BuildEvent>,
-    entry: EntryId,
-) -> Result<ImageId> {
-    let inner = &*engine.0;
-    let store = inner.store()?;
-    let context = store.unpack(tar, &[])?;
-    let tree = source::Tree::of(inner, &[context.id])?;
-    let name = if request.dockerfile.is_empty() {
-        "Dockerfile"
-    } else {
-        &request.dockerfile
-    };
-    let text = tree.text(name, MAX_DOCKERFILE)?.ok_or_else(|| {
-        Error::invalid(format!("Cannot locate specified Dockerfile: {name}"))
-            .hint("name it with -f; its path is seen from the context")
-    })?;
-    let ignore = read_ignore(&tree, name)?;
-    let source = Source::new(name, text.as_str());
-    let parsed = dockerfile::parse(&text);
-    refuse(&parsed.diagnostics, &source)?;
-    let bases = find_bases(inner, &parsed.file, &request.plan, &source)?;
-    let mut configs = builder::Bases::new();
-    for (reference, found) in &bases {
-        configs.insert(
-            reference.clone(),
-            ImageConfig::parse(found.row.config.as_bytes())?,
-        );
-    }
-    let checked = dockerfile::lint::check(
-        &parsed.file,
-        &dockerfile::lint::Known {
-            ignore: Some(&ignore),
-            ..Default::default()
-        },
-    );
-    refuse(&checked, &source)?;
-    for warning in parsed.diagnostics.iter().chain(&checked) {
-        drop(events.send(BuildEvent::Warning(warning.render(&source))));
-    }
-    let graph = builder::plan(&parsed.file, &request.plan, &configs)
-        .map_err(|e| mistake(e.diagnostic(), &source))?;
-    for name in &graph.unused_args {
-        drop(events.send(BuildEvent::Warning(format!(
-            "[Warning] One or more build-args [{name}] were not consumed\n"
-        ))));
-    }
-    let epoch = request
-        .plan
-        .build_args
-        .get("SOURCE_DATE_EPOCH")
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0);
-    let build = Build {
-        engine,
-        request,
-        context: tree,
-        ignore,
-        graph,
-        bases,
-        events,
-        epoch,
-    };
-    let root = schedule::run(&build)?;
-    finish(&build, &root, entry)
-}
-
-fn read_ignore(tree: &source::Tree, dockerfile: &str) -> Result<Ignore> {
-    for name in [
-        format!("{dockerfile}.dockerignore"),
-        ".dockerignore".to_owned(),
-    ] {
-        if let Some(text) = tree.text(&name, MAX_DOCKERFILE)? {
-            return Ignore::parse(&text).map_err(|e| Error::invalid(format!("{name}: {e}")));
-        }
-    }
-    Ok(Ignore::default())
-}
-
-/// All errors at once, in Docker's words and with their places.
-fn refuse(found: &[Diagnostic], source: &Source) -> Result<()> {
-    let Some(first) = found.iter().find(|d| d.is_error()) else {
-        return Ok(());
-    };
-    let mut error = mistake(first, source);
-    let all: String = found
-        .iter()
-        .filter(|d| d.is_error())
-        .map(|d| d.render(source))
-        .collect();
-    error.hint = Some(all);
-    Err(error)
-}
-
-fn mistake(found: &Diagnostic, source: &Source) -> Error {
+/// A mistake in the file, in Docker's words, with its place.
+fn mistake(found: &dockerfile::Diagnostic, source: &Source) -> Error {
     let line = source.place(found.span.start).line;
     Error::invalid(format!(
         "dockerfile parse error on line {line}: {}",
         found.message
     ))
     .hint(found.render(source))
-}
-
-fn find_bases(
-    inner: &Inner,
-    file: &dockerfile::Dockerfile,
-    request: &builder::Request,
-    source: &Source,
-) -> Result<BTreeMap<String, lookup::Found>> {
-    let wanted =
-        builder::plan::bases(file, request).map_err(|e| mistake(e.diagnostic(), source))?;
-    let mut out = BTreeMap::new();
-    for reference in wanted {
-        if reference.is_empty() {
-            continue;
-        }
-        match lookup::find(inner, &reference) {
-            Ok(found) => {
-                out.insert(reference, found);
-            }
-            // A stage that the target does not need may name what is not there.
-            Err(error) if error.kind == Kind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(out)
-}
-
-/// Writes the image: from here on it is there, whole.
-fn finish(build: &Build<'_>, root: &Root, entry: EntryId) -> Result<ImageId> {
-    let inner = &*build.engine.0;
-    let target = &build.graph.target;
-    let created = Timestamp::from_second(build.epoch)
-        .unwrap_or(Timestamp::UNIX_EPOCH)
-        .to_string();
-    let mut layers_left = root.layers.len();
-    let history: Vec<History> = target
-        .history
-        .iter()
-        .map(|step| {
-            let mut step = step.clone();
-            step.created.get_or_insert_with(|| created.clone());
-            step
-        })
-        .collect();
-    let kept: usize = history.iter().filter(|step| !step.empty_layer).count();
-    let history = settle(history, kept, &mut layers_left);
-    let document = ImageConfig {
-        architecture: target.platform.architecture.clone(),
-        variant: target.platform.variant.clone(),
-        author: target.author.clone(),
-        config: target.config.clone(),
-        created: Some(created),
-        history,
-        os: target.platform.os.clone(),
-        os_version: None,
-        os_features: None,
-        rootfs: RootFs {
-            kind: "layers".to_owned(),
-            diff_ids: root.layers.iter().map(|(_, diff)| *diff).collect(),
-        },
-    };
-    let text =
-        serde_json::to_string(&document).map_err(|e| Error::internal("write configuration", e))?;
-    let blob = store_small(inner, text.as_bytes())?;
-    let id = ImageId::new(Digest::of(&text));
-    let nanos = inner.nanos();
-    let row = ImageRow {
-        id,
-        manifest: None,
-        config: text,
-        size: root.size,
-        created_at: Some(build.epoch.saturating_mul(1_000_000_000)),
-        added_at: nanos,
-        tagged_at: None,
-    };
-    inner.db.write_with(Durability::Full, |tx| {
-        tx.add_image(&row, &root.ids(), &[blob])?;
-        for tag in &build.request.tags {
-            tx.set_tag(&tag.to_string(), &id, nanos)?;
-        }
-        tx.finish(entry)
-    })?;
-    Ok(id)
-}
-
-/// A step whose directory was there already made no layer; the history must say as many layers as there are.
-fn settle(mut history: Vec<History>, kept: usize, layers: &mut usize) -> Vec<History> {
-    let mut surplus = kept.saturating_sub(*layers);
-    for step in history.iter_mut().rev() {
-        let workdir = step
-            .created_by
-            .as_deref()
-            .is_some_and(|by| by.starts_with("WORKDIR "));
-        if surplus > 0 && workdir && !step.empty_layer {
-            step.empty_layer = true;
-            surplus -= 1;
-        }
-    }
-    history
 }

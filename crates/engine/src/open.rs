@@ -12,7 +12,7 @@ use spec::ContainerId;
 use state::{Db, LockKind, Locks, ObjectLock, Owner};
 use store::Store;
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::build::Builds;
 use crate::bundle::Facts;
@@ -90,6 +90,8 @@ pub(crate) struct Inner {
     ended: Mutex<VecDeque<(ContainerId, ExitRecord)>>,
     pub(crate) execs: Mutex<Table>,
     pub(crate) spare: spare::Place,
+    /// Builds under way that others may stop, by their names.
+    pub(crate) builds: Mutex<HashMap<String, Arc<watch::Sender<bool>>>>,
 }
 
 /// How long a lock on a container is waited for. Longer than any step that is done under it.
@@ -131,6 +133,7 @@ impl Engine {
             ended: Mutex::default(),
             execs: Mutex::default(),
             spare,
+            builds: Mutex::default(),
         }));
         recovery::recover(&engine.0)?;
         Ok(engine)

@@ -5,7 +5,7 @@ use kernel::Pid;
 use kernel::process::ProcessIdentity;
 use state::{Entry, Owner};
 
-use crate::container::remove;
+use crate::container::{remove, step};
 use crate::error::{Error, Result};
 use crate::image::garbage;
 use crate::open::Inner;
@@ -47,6 +47,7 @@ fn resume(inner: &Inner, entry: &Entry) -> Result<()> {
             let id = entry.subject.parse()?;
             remove::resume(inner, &id, entry.id)
         }
+        step::KIND => step::resume(inner, &entry.subject.parse()?, entry.id),
         garbage::KIND => garbage::resume(inner, entry.id),
         volume::REMOVE => {
             // A new volume of this name may have been made since.

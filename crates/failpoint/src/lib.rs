@@ -49,6 +49,11 @@ pub const POINTS: &[&str] = &[
     "volume.remove.after_row",
     "image.remove.after_row",
     "image.garbage.after_layer",
+    "build.run.created",
+    "build.run.ended",
+    "build.run.layered",
+    "build.finish.after_config",
+    "build.finish.after_row",
     // monitor
     "monitor.launch.locked",
     "monitor.launch.created",

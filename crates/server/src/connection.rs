@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service as _;
 
+use crate::peer::Peer;
 use crate::streams::Stream;
 
 /// A request's head must be complete after this; so a connection may be idle no longer.
@@ -49,15 +50,28 @@ pub async fn serve_stream(
     io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
     router: Router,
 ) {
-    serve(Stream::Other(Box::new(io)), router, std::future::pending()).await;
+    let stream = Stream::Other(Box::new(io));
+    serve(stream, Peer::Stranger, router, std::future::pending()).await;
+}
+
+/// The same for a client in this very process: what it holds open can be reached.
+pub async fn serve_own(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, router: Router) {
+    let stream = Stream::Other(Box::new(io));
+    serve(stream, Peer::Own, router, std::future::pending()).await;
 }
 
 /// The same, until `stop`: then a request that has begun is still answered, and no other read.
-pub(crate) async fn serve(stream: Stream, router: Router, stop: impl Future<Output = ()>) {
+pub(crate) async fn serve(
+    stream: Stream,
+    peer: Peer,
+    router: Router,
+    stop: impl Future<Output = ()>,
+) {
     let takeover = Takeover::default();
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(takeover.clone());
+        request.extensions_mut().insert(peer);
         router.clone().call(request)
     });
     let connection = Builder::new()

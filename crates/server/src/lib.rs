@@ -1,7 +1,7 @@
 //! The Engine API: decode a request, make one call of the engine, encode what it gave.
 //!
 //! Knows the wire (`api`) and the engine's doors; keeps no state of its own, so that any number of servers may stand before one
-//! store. [`router`] is served over anything: [`serve_stream`] takes a byte stream (one in memory, too), [`Socket`] a unix socket.
+//! store. [`router`] is served over anything: [`serve_stream`] takes a byte stream, [`serve_own`] one in memory, [`Socket`] a unix socket.
 //!
 //! Read `router.rs` first (which path leads where), then `hijack.rs` (a connection that becomes a container's streams); `shape/`
 //! turns the engine's types into the wire's and back, the rest is one file a resource.
@@ -20,6 +20,7 @@ mod execs;
 mod hijack;
 mod images;
 mod networks;
+mod peer;
 mod request;
 mod router;
 mod shape;
@@ -29,6 +30,6 @@ mod streams;
 mod system;
 mod volumes;
 
-pub use connection::serve_stream;
+pub use connection::{serve_own, serve_stream};
 pub use router::router;
 pub use socket::{BindError, Socket};

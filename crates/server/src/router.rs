@@ -71,6 +71,8 @@ fn resources() -> Router<App> {
         .route("/exec/{id}/resize", post(execs::resize))
         .route("/build", post(build::build))
         .route("/build/prune", post(build::prune))
+        .route("/build/cancel", post(build::cancel))
+        .route("/tare/v1/build", post(build::own))
         .route("/images/json", get(images::list))
         .route("/images/load", post(archives::load))
         .route("/images/get", get(archives::save))

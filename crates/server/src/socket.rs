@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::connection::serve;
+use crate::peer::Peer;
 use crate::streams::Stream;
 
 /// Who may connect: the owner and the group.
@@ -146,7 +147,8 @@ impl Socket {
             let mut stopped = stopped.clone();
             tasks.spawn(async move {
                 let stop = async { drop(stopped.wait_for(|stopped| *stopped).await) };
-                serve(Stream::Unix(stream), router, stop).await;
+                let peer = Peer::of(&stream);
+                serve(Stream::Unix(stream), peer, router, stop).await;
                 drop(guest);
             });
         }

@@ -1,6 +1,8 @@
 //! The commands, one a file, and the table that names them.
 
 mod attach;
+mod build;
+mod builder;
 mod create;
 mod daemon;
 mod events;
@@ -192,6 +194,12 @@ static TABLE: &[Entry] = &[
         "CONTAINER [CONTAINER...]"
     ),
     client!(
+        build,
+        &["build", "image build", "builder build"],
+        "[OPTIONS] PATH | -"
+    ),
+    client!(builder::prune, &["builder prune"], "[OPTIONS]"),
+    client!(
         images,
         &["images", "image ls", "image list"],
         "[OPTIONS] [REPOSITORY[:TAG]]"
@@ -250,6 +258,7 @@ static TABLE: &[Entry] = &[
 /// Groups of commands, and what they are about.
 const GROUPS: &[(&str, &str)] = &[
     ("container", "Manage containers"),
+    ("builder", "Manage builds"),
     ("image", "Manage images"),
     ("volume", "Manage volumes"),
     ("registry", "Serve a registry of one's own"),

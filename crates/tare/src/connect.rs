@@ -31,7 +31,7 @@ fn embedded(settings: &Settings, prospect: Prospect) -> Result<Client> {
     let connect = move || {
         let (ours, theirs) = tokio::io::duplex(BUFFER);
         // It ends when the client drops its side, or with the process.
-        drop(tokio::spawn(server::serve_stream(theirs, router.clone())));
+        drop(tokio::spawn(server::serve_own(theirs, router.clone())));
         std::future::ready(Ok(ours))
     };
     Ok(Client::new(Connector::new("the embedded engine", connect)))

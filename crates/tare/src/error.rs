@@ -65,6 +65,11 @@ impl Error {
         Self::new(Kind::Local, text)
     }
 
+    /// In words that take no prefix.
+    pub(crate) fn bare(text: impl Into<String>) -> Self {
+        Self::new(Kind::Bare, text)
+    }
+
     pub(crate) fn unreachable(
         text: impl Into<String>,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -228,5 +233,11 @@ impl From<engine::Error> for Error {
             Some(hint) => text.with_hint(hint),
             None => text,
         }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::local(chain(&error))
     }
 }

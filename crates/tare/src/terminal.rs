@@ -62,6 +62,17 @@ pub(crate) fn size() -> Option<(u16, u16)> {
     (size.rows > 0 && size.cols > 0).then_some((size.rows, size.cols))
 }
 
+/// Whether standard error is a terminal.
+pub(crate) fn talk() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// The size of the terminal that shows standard error: rows and columns.
+pub(crate) fn talk_size() -> Option<(u16, u16)> {
+    let size = kernel::terminal::size(std::io::stderr()).ok()?;
+    (size.rows > 0 && size.cols > 0).then_some((size.rows, size.cols))
+}
+
 /// A panic aborts without running destructors, so its hook restores the terminal, before the panic's text is shown.
 pub(crate) fn restore_on_panic() {
     let usual = std::panic::take_hook();

@@ -350,6 +350,7 @@ impl Host {
                     .ok();
             }
         }
+        let _pruned = self.tare(["builder", "prune", "-f"]).ok();
     }
 
     /// Leftovers on the machine and in the engine's directories; waits a moment for processes that are ending.

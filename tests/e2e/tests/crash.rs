@@ -1,13 +1,15 @@
 //! Whoever is killed, wherever: the next command finds a sound store, nothing leaked, and no container "running" that
 //! isn't. Every fail point of the table is visited; one that no story visits fails the test.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::sandbox::Sandbox;
-use testkit::{Host, Outcome, Transport};
+use testkit::{Host, Transport};
 
 testkit::over_both_transports!(
     every_fail_point_is_survived,
@@ -16,7 +18,9 @@ testkit::over_both_transports!(
 );
 
 /// One life: everything that passes a fail point. Failures are the point's doing, so they are not looked at here.
-fn life(mut tare: impl FnMut(&[&str]) -> Outcome) {
+fn life(host: &Host) {
+    let tare = |args: &[&str]| host.tare(args);
+    let context = context(host);
     let archive = testkit::fixtures::image("busybox.tar");
     let root = testkit::fixtures::image("busybox-root.tar");
     for args in [
@@ -62,11 +66,22 @@ fn life(mut tare: impl FnMut(&[&str]) -> Outcome) {
         &["wait", "again"],
         // The brief one goes by itself, but not before its monitor says so; its image goes now.
         &["rm", "-f", "-v", "life", "second", "brief", "again"],
-        &["rmi", "imported", "tagged", "busybox"],
+        &["build", "-t", "built", context.to_str().unwrap()],
+        &["rmi", "imported", "tagged", "built", "busybox"],
         &["volume", "rm", "fresh"],
     ] {
         let _outcome = tare(args);
     }
+}
+
+/// What is built: a copy, and a command above it.
+fn context(host: &Host) -> PathBuf {
+    let directory = host.scratch().join("context");
+    fs::create_dir_all(&directory).unwrap();
+    let file = "FROM busybox\nCOPY f /f\nRUN cat /f > /g\n";
+    fs::write(directory.join("Dockerfile"), file).unwrap();
+    fs::write(directory.join("f"), "sound").unwrap();
+    directory
 }
 
 fn every_fail_point_is_survived(sandbox: &Sandbox, transport: Transport) {
@@ -90,9 +105,9 @@ fn visit_all(sandbox: &Sandbox, transport: Transport) -> BTreeSet<String> {
     let mut host = Host::new(sandbox, transport);
     let log = host.scratch().join("points");
     host.set_env("TARE_FAILPOINT_LOG", log.to_str().unwrap());
-    life(|args| host.tare(args));
+    life(&host);
     host.clear_env();
-    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let text = fs::read_to_string(log).unwrap_or_default();
     let visited = text.lines().map(str::to_owned).collect();
     host.finish();
     visited
@@ -101,7 +116,7 @@ fn visit_all(sandbox: &Sandbox, transport: Transport) -> BTreeSet<String> {
 fn survive(sandbox: &Sandbox, transport: Transport, point: &str) {
     let mut host = Host::new(sandbox, transport);
     host.set_env("TARE_FAILPOINT", point);
-    life(|args| host.tare(args));
+    life(&host);
     host.clear_env();
     // "running" is true of every container that says so.
     for id in host.tare(["ps", "-q"]).ok().lines() {
@@ -125,6 +140,21 @@ fn survive(sandbox: &Sandbox, transport: Transport, point: &str) {
     assert_eq!(
         host.tare(["run", "--rm", "busybox", "echo", "sound"]).ok(),
         "sound"
+    );
+    // What a killed build left is of no harm to the next, and no half-made image has a name.
+    if host.tare(["inspect", "built"]).code == 0 {
+        assert_eq!(
+            host.tare(["run", "--rm", "built", "cat", "/g"]).ok(),
+            "sound"
+        );
+    }
+    let path = context(&host);
+    let _built = host
+        .tare(["build", "-q", "-t", "built", path.to_str().unwrap()])
+        .ok();
+    assert_eq!(
+        host.tare(["run", "--rm", "built", "cat", "/f", "/g"]).ok(),
+        "soundsound"
     );
     host.finish();
 }

@@ -9,8 +9,9 @@ use dockerfile::Ignore;
 use dockerfile::glob::Glob;
 use rustix::fs::FileType;
 use spec::{Digest, Hasher};
-use store::{Bounds, Entry, EntryKind, Layer, Time as EntryTime, Walk};
+use store::{Entry, EntryKind, Layer, Time as EntryTime, Walk};
 
+use super::schedule::Done;
 use super::source::Tree;
 use super::{Build, Root};
 use crate::error::{Error, Result};
@@ -44,6 +45,15 @@ impl TreeRef<'_> {
     }
 }
 
+/// What another step came to, as files.
+fn source<'a>(build: &'a Build<'_>, from: &Done) -> Result<TreeRef<'a>> {
+    let named = from.context.as_ref().and_then(|name| build.named.get(name));
+    Ok(match named {
+        Some(tree) => TreeRef::Context(tree),
+        None => TreeRef::Own(Tree::of(&build.engine.0, &from.root.ids())?),
+    })
+}
+
 /// One thing to copy: to a path below the root, without a slash at its front.
 enum Piece {
     /// All that is in a directory.
@@ -59,11 +69,11 @@ impl<'a> Plan<'a> {
         build: &'a Build<'_>,
         copy: &Copy,
         parent: &Root,
-        from: Option<&Root>,
+        from: Option<&Done>,
     ) -> Result<Self> {
         let inner = &*build.engine.0;
         let (tree, ignore) = match (copy.origin, from) {
-            (Origin::Input, Some(from)) => (TreeRef::Own(Tree::of(inner, &from.ids())?), None),
+            (Origin::Input, Some(from)) => (source(build, from)?, None),
             _ => (TreeRef::Context(&build.context), Some(&build.ignore)),
         };
         let below = Tree::of(inner, &parent.ids())?;
@@ -79,7 +89,7 @@ impl<'a> Plan<'a> {
             keep_owner: copy.origin == Origin::Input,
             excludes: Ignore::new(&copy.excludes).map_err(|e| Error::invalid(e.to_string()))?,
             ignore,
-            epoch: build.epoch,
+            epoch: build.moment(),
         };
         let mut paths = Vec::new();
         for item in &copy.items {
@@ -284,7 +294,7 @@ impl<'a> Plan<'a> {
             entry.mode = 0o755;
             take(self.settle(entry), &mut io::empty())?;
         }
-        let mut walk = Walk::merged(fd, b"", Bounds::OneMount)?;
+        let mut walk = Walk::merged(fd, b"", self.tree.get().bounds())?;
         // A link to what was left out becomes the file itself.
         let mut kept: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         while let Some(walked) = walk.next_entry()? {
@@ -392,7 +402,7 @@ pub(super) fn directory(build: &Build<'_>, parent: &Root, path: &str) -> Result<
     entry.kind = EntryKind::Directory;
     entry.mode = 0o755;
     entry.mtime = EntryTime {
-        seconds: build.epoch,
+        seconds: build.moment(),
         nanos: 0,
     };
     writer.add(entry, &mut io::empty())?;

@@ -1,27 +1,30 @@
 //! RUN: a container like any other, whose changes become a layer.
 
-use builder::Vertex;
 use builder::graph::Run;
 use dockerfile::instruction::mount::{Access, MountKind as Asked};
-use spec::ContainerId;
+use failpoint::failpoint;
+use spec::{ContainerId, ImageId};
 use store::Layer;
 use tokio::runtime::Handle;
 
-use super::{Build, BuildEvent, Root};
+use super::progress::{self, Stream, What};
+use super::request::Failed;
+use super::schedule::{Failure, Step};
+use super::{Build, Root, finish};
+use crate::container::step::Container;
 use crate::container::{
-    AttachRequest, Config, HostConfig, MountKind, MountRequest, RemoveRequest, TmpfsOptions,
-    WaitCondition, step,
+    AttachRequest, Config, HostConfig, MountKind, MountRequest, TmpfsOptions, WaitCondition,
 };
 use crate::error::{Error, Result};
 
 /// Runs a command above `parent` and makes a layer of what it changed.
 pub(super) fn layer(
-    build: &Build<'_>,
-    vertex: &Vertex,
+    step: &Step<'_>,
     command: &Run,
     parent: &Root,
     runtime: &Handle,
-) -> Result<Layer> {
+) -> Result<Layer, Failure> {
+    let build = step.build;
     let engine = build.engine;
     let inner = &*engine.0;
     let config = Config {
@@ -36,49 +39,68 @@ pub(super) fn layer(
         return Err(Error::unsupported(
             "RUN with a script of its own in a here-document is not supported yet",
         )
-        .hint("write the script with COPY <<EOF and run it"));
+        .hint("write the script with COPY <<EOF and run it")
+        .into());
     }
     let layers = parent.ids();
-    let id = step::create(engine, config, host, &layers)?;
-    let ran = runtime.block_on(attend(build, id));
-    let made = ran.and_then(|code| match code {
-        0 => {
-            let store = inner.store()?;
-            Ok(store.layer_from_snapshot(&store.snapshot(&id, &layers))?)
+    let container = Container::create(engine, config, host, &layers)?;
+    failpoint!("build.run.created");
+    let ran = runtime.block_on(attend(step, container.id));
+    let made = ran.map_err(Failure::from).and_then(|code| {
+        failpoint!("build.run.ended");
+        let store = inner.store()?;
+        let snapshot = store.snapshot(&container.id, &layers);
+        if code == 0 {
+            return Ok(store.layer_from_snapshot(&snapshot)?);
         }
-        code => Err(failure(command, vertex, code)),
+        let image = match build.request.failed {
+            Failed::Dropped => None,
+            Failed::Kept => {
+                let layer = store.layer_from_snapshot(&snapshot)?;
+                Some(Box::new(keep(step, command, parent, layer)?))
+            }
+        };
+        Err(Failure {
+            image,
+            code: Some(code),
+            error: failure(command, code),
+        })
     });
-    let remove = RemoveRequest {
-        force: true,
-        volumes: true,
-    };
-    let removed = runtime.block_on(engine.containers().remove(&id.to_string(), remove));
+    failpoint!("build.run.layered");
+    let removed = runtime.block_on(container.remove());
     let layer = made?;
     removed?;
     Ok(layer)
 }
 
-fn failure(command: &Run, vertex: &Vertex, code: i64) -> Error {
+fn failure(command: &Run, code: i64) -> Error {
     // Docker's own text: clients look for it.
     Error::invalid(format!(
         "The command '{}' returned a non-zero code: {code}",
         command.args.join(" ")
     ))
-    .hint(format!("step {}", vertex.name))
+}
+
+/// The file system of a step that failed, as an image that starts where it stopped.
+fn keep(step: &Step<'_>, command: &Run, parent: &Root, layer: Layer) -> Result<ImageId> {
+    let mut root = parent.clone();
+    root.layers.push((layer.id, layer.diff_id));
+    root.size += layer.size;
+    let config = spec::image::Config {
+        env: command.env.clone(),
+        user: command.user.clone(),
+        working_dir: command.cwd.clone(),
+        cmd: Some(vec!["/bin/sh".to_owned()]),
+        ..spec::image::Config::default()
+    };
+    finish::unnamed(step.build, &root, config)
 }
 
 fn host(build: &Build<'_>, command: &Run) -> Result<HostConfig> {
-    let request = build.request;
-    let mut host = HostConfig {
-        network_mode: match command.network.as_str() {
-            "default" => request.network.clone(),
-            other => other.to_owned(),
-        },
-        extra_hosts: request.extra_hosts.clone(),
-        shm_size: request.shm_size,
-        memory: request.memory,
-        ..HostConfig::default()
-    };
+    let mut host = build.request.run.clone();
+    if command.network != "default" {
+        host.network_mode.clone_from(&command.network);
+    }
     if command.security == "insecure" {
         return Err(Error::unsupported(
             "RUN --security=insecure needs an entitlement, which builds can't be given yet",
@@ -116,8 +138,9 @@ fn later(kind: &str) -> Error {
     Error::unsupported(format!("RUN --mount=type={kind} is not supported yet"))
 }
 
-/// Starts it, passes on what it writes, and waits for its end.
-async fn attend(build: &Build<'_>, id: ContainerId) -> Result<i64> {
+/// Starts it, passes on what it writes, and waits for its end or for the build's.
+async fn attend(step: &Step<'_>, id: ContainerId) -> Result<i64> {
+    let build = step.build;
     let containers = build.engine.containers();
     let name = id.to_string();
     let streams = AttachRequest {
@@ -129,17 +152,26 @@ async fn attend(build: &Build<'_>, id: ContainerId) -> Result<i64> {
     };
     let mut attached = containers.attach(&name, streams).await?;
     containers.start(&name).await?;
-    while let Some(record) = attached.output.next().await {
-        drop(
-            build
-                .events
-                .send(BuildEvent::Output(record?.bytes.to_vec())),
-        );
+    let mut stopped = std::pin::pin!(build.voice.stopped());
+    loop {
+        let record = tokio::select! {
+            record = attached.output.next() => record,
+            () = &mut stopped => return Err(progress::canceled()),
+        };
+        let Some(record) = record else { break };
+        let record = record?;
+        build.voice.say(What::Output {
+            step: step.index,
+            stream: match record.stream {
+                crate::log::Stream::Stderr => Stream::Err,
+                crate::log::Stream::Stdout => Stream::Out,
+            },
+            bytes: record.bytes.to_vec(),
+        });
     }
-    let exit = containers
-        .wait(&name, WaitCondition::NotRunning)
-        .await?
-        .exit()
-        .await?;
-    Ok(exit.code)
+    let ended = containers.wait(&name, WaitCondition::NotRunning).await?;
+    tokio::select! {
+        exit = ended.exit() => Ok(exit?.code),
+        () = &mut stopped => Err(progress::canceled()),
+    }
 }

@@ -7,6 +7,7 @@ use std::os::fd::OwnedFd;
 use kernel::root::RootDir;
 use rustix::fs::{Dir, FileType};
 use spec::LayerId;
+use store::Bounds;
 
 use crate::error::{Error, Result};
 use crate::open::Inner;
@@ -16,17 +17,50 @@ use crate::open::Inner;
 pub(super) struct Tree {
     /// None: nothing is in it. Overlayfs does not show no layers at all.
     root: Option<RootDir>,
+    bounds: Bounds,
 }
 
 impl Tree {
+    pub(super) fn empty() -> Self {
+        Self {
+            root: None,
+            bounds: Bounds::OneMount,
+        }
+    }
+
+    /// A directory of the host's, with what is mounted in it.
+    pub(super) fn directory_of_host(fd: OwnedFd) -> Self {
+        Self {
+            root: Some(RootDir::from_fd(fd)),
+            bounds: Bounds::AllMounts,
+        }
+    }
+
     pub(super) fn of(inner: &Inner, layers: &[LayerId]) -> Result<Self> {
         if layers.is_empty() {
-            return Ok(Self { root: None });
+            return Ok(Self::empty());
         }
         let mount = inner.store()?.view(layers)?;
         Ok(Self {
             root: Some(RootDir::from_fd(mount.into_fd())),
+            bounds: Bounds::OneMount,
         })
+    }
+
+    /// A directory of it as a tree of its own; an empty one if it is not there.
+    pub(super) fn inside(&self, path: &str) -> Result<Self> {
+        match self.kind(path)? {
+            Some(FileType::Directory) => Ok(Self {
+                root: Some(self.root()?.open_dir(path)?),
+                bounds: self.bounds,
+            }),
+            _ => Ok(Self::empty()),
+        }
+    }
+
+    /// Whether mounts inside belong to it.
+    pub(super) fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     fn root(&self) -> Result<&RootDir> {

@@ -55,7 +55,7 @@ fn running(row: &ContainerRow, status: Status) -> Error {
 }
 
 /// Whether it is removed; false if it runs and is to be killed first.
-fn once(inner: &Inner, row: &ContainerRow, request: RemoveRequest) -> Result<bool> {
+pub(super) fn once(inner: &Inner, row: &ContainerRow, request: RemoveRequest) -> Result<bool> {
     let lock = inner.lock_container(&row.id)?;
     // Somebody else removed it: what was wanted is so.
     let Some(row) = inner.db.read(|tx| tx.container(&row.id))? else {

@@ -162,13 +162,18 @@ async fn kill_hard(engine: &Engine, row: &ContainerRow) -> Result<()> {
     engine
         .step(move |engine| {
             engine.0.record(killed(&row, SIGKILL));
-            let request = Request::End { signal: SIGKILL };
-            match link::ask(&engine.0, &row.id, &request) {
-                Ok(_) => Ok(()),
-                Err(_) => kill_around(&engine.0, &row),
-            }
+            kill_now(&engine.0, &row)
         })
         .await
+}
+
+/// The same at once; of a container that does not run, nothing.
+pub(super) fn kill_now(inner: &Inner, row: &ContainerRow) -> Result<()> {
+    let request = Request::End { signal: SIGKILL };
+    match link::ask(inner, &row.id, &request) {
+        Ok(_) => Ok(()),
+        Err(_) => kill_around(inner, row),
+    }
 }
 
 /// Kills the container's first process by its identity, never by its number alone (R13), and a monitor that does not

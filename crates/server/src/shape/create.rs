@@ -6,6 +6,11 @@ use engine::container::{Config, CreateRequest, Healthcheck};
 use super::host;
 use crate::error::{Answer, Refusal};
 
+/// What the host does for the commands of a build.
+pub(crate) fn host(host: wire::HostConfig) -> Answer<engine::container::HostConfig> {
+    super::host::decode(host)
+}
+
 /// From the query and the body.
 pub(crate) fn decode(
     name: Option<String>,

@@ -1,0 +1,3 @@
+//! What has to do with builds beside building.
+
+pub(super) mod prune;
