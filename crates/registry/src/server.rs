@@ -16,6 +16,7 @@ mod listing;
 mod maintain;
 mod manifest;
 mod metrics;
+mod mirror;
 mod name;
 mod range;
 mod refusal;
@@ -47,6 +48,7 @@ use upload::{Place, Turns};
 pub use access::{Access, Action, Pattern, Rule, Who};
 pub use garbage::{Collected, Retention};
 pub use maintain::Schedule;
+pub use mirror::{Mirrors, Upstream};
 pub use scrub::{Damaged, Scrubbed};
 pub use serve::{Listening, TlsFiles};
 pub use settings_file::{SettingsFile, parse_span};
@@ -103,6 +105,8 @@ pub struct Settings {
     pub access: Arc<Access>,
     /// How clients reach it, if not by the name that they use: `https://registry.example.org`.
     pub url: Option<String>,
+    /// Other registries that are cached.
+    pub mirrors: Option<Arc<Mirrors>>,
     /// Bounds.
     pub limits: Limits,
     /// What may be changed.
@@ -120,6 +124,7 @@ impl Default for Settings {
         Self {
             access: Arc::default(),
             url: None,
+            mirrors: None,
             limits: Limits::default(),
             mode: Mode::ReadWrite,
             lease: Duration::from_secs(24 * 60 * 60),
@@ -289,7 +294,7 @@ impl Server {
             "/metrics" => ("page", self.numbers(request).await),
             auth::PATH => ("token", self.token(request).await),
             path => match Route::parse(path) {
-                Ok(route) => (route.kind(), self.dispatch(&route, request).await),
+                Ok(route) => (route.kind(), self.dispatch(route, request).await),
                 Err(refusal) => ("none", Err(refusal)),
             },
         };
@@ -326,11 +331,12 @@ impl Server {
 
     async fn dispatch(
         &self,
-        route: &Route,
+        route: Route,
         request: Request<Incoming>,
     ) -> Result<Response<Body>, Refusal> {
         let (head, body) = request.into_parts();
         let query = Query::parse(head.uri.query());
+        let route = &self.localized(route, query.get("ns"));
         let (method, headers) = (&head.method, &head.headers);
         let action = match route {
             // Looking at and cancelling one is a part of pushing.
@@ -346,6 +352,16 @@ impl Server {
             Some(name) => self.authorize(&head, &caller, name, action)?,
             None if *route == Route::Base => self.require_token(&head)?,
             None => {}
+        }
+        match route {
+            Route::Manifest(name, target) if action == Action::Pull => {
+                self.refresh(name, target).await?;
+            }
+            Route::Blob(name, digest) if action == Action::Pull => {
+                self.fetch_blob(name, digest).await?;
+            }
+            _ if action == Action::Push => route.name().map_or(Ok(()), |n| self.refuse_push(n))?,
+            _ => {}
         }
         let place = |name| Place {
             name,

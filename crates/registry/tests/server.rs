@@ -8,6 +8,8 @@
 mod access;
 #[path = "server/blobs.rs"]
 mod blobs;
+#[path = "server/buckets.rs"]
+mod buckets;
 #[path = "server/garbage.rs"]
 mod garbage;
 #[path = "server/hostile.rs"]
@@ -16,6 +18,8 @@ mod hostile;
 mod lists;
 #[path = "server/manifests.rs"]
 mod manifests;
+#[path = "server/mirrors.rs"]
+mod mirrors;
 #[path = "server/place.rs"]
 mod place;
 #[path = "server/storages.rs"]

@@ -3,11 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::registry::server::storage::{Storage, directory};
-use ::registry::server::{Access, Listening, Server, Settings as ServerSettings};
+use ::registry::client::{Client, Settings as ClientSettings};
+use ::registry::server::storage::bucket::{BucketSettings, Keys};
+use ::registry::server::storage::{Storage, directory, object};
+use ::registry::server::{
+    Access, Listening, Mirrors, Server, Settings as ServerSettings, Upstream,
+};
+use ::registry::{Lookup, Proxies, Rules};
 
 use crate::error::{Error, Outcome, Result};
-use crate::settings::Settings;
+use crate::settings::{Settings, environment};
 use crate::signals::Signals;
 use crate::{connect, output};
 
@@ -22,17 +27,36 @@ pub(crate) enum Place {
     Engine,
     /// In a directory of its own.
     Directory(PathBuf),
+    /// In a bucket of an object store, below a prefix.
+    Bucket { bucket: String, prefix: String },
 }
 
 impl Place {
-    /// Reads what a user writes: a path; nothing for the engine's store.
+    /// Reads what a user writes: a path or `s3://bucket/prefix`; nothing for the engine's store.
     pub(crate) fn parse(text: Option<&str>) -> Result<Self> {
         match text {
             None => Ok(Self::Engine),
-            Some(text) if text.contains("://") => Err(Error::usage(format!(
-                "storage {text}: expected a directory"
-            ))),
+            Some(text) if text.contains("://") => {
+                let of_s3 = text.strip_prefix("s3://").filter(|rest| !rest.is_empty());
+                let why = || format!("storage {text}: expected a directory or s3://bucket/prefix");
+                let rest = of_s3.ok_or_else(|| Error::usage(why()))?;
+                let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+                let prefix = prefix.trim_matches('/');
+                let end = if prefix.is_empty() { "" } else { "/" };
+                Ok(Self::Bucket {
+                    bucket: bucket.to_owned(),
+                    prefix: format!("{prefix}{end}"),
+                })
+            }
             Some(text) => Ok(Self::Directory(text.into())),
+        }
+    }
+
+    /// Where files that come are before they are whole.
+    pub(crate) fn scratch(&self, settings: &Settings) -> PathBuf {
+        match self {
+            Self::Directory(path) => path.join("scratch"),
+            Self::Engine | Self::Bucket { .. } => settings.root.join("registry/scratch"),
         }
     }
 
@@ -42,9 +66,79 @@ impl Place {
                 Ok(connect::engine(settings, engine::Prospect::Open)?.registry_storage()?)
             }
             Self::Directory(path) => directory::storage(path).map_err(|e| explain(&e)),
+            Self::Bucket { bucket, prefix } => {
+                object::storage(of_environment(bucket, prefix)).map_err(|e| explain(&e))
+            }
         }
     }
 }
+
+/// A bucket, with what the variables say that all tools of object stores read.
+fn of_environment(bucket: &str, prefix: &str) -> BucketSettings {
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    let region = set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION"));
+    let region = region.unwrap_or_else(|| "us-east-1".to_owned());
+    let endpoint = set("AWS_ENDPOINT_URL_S3").or_else(|| set("AWS_ENDPOINT_URL"));
+    let keys = set("AWS_ACCESS_KEY_ID").zip(set("AWS_SECRET_ACCESS_KEY"));
+    BucketSettings {
+        endpoint: endpoint.unwrap_or_else(|| format!("https://s3.{region}.amazonaws.com")),
+        region,
+        bucket: bucket.to_owned(),
+        prefix: prefix.to_owned(),
+        keys: keys.map(|(id, secret)| Keys {
+            id,
+            secret,
+            token: set("AWS_SESSION_TOKEN"),
+        }),
+        lookup: Lookup::default(),
+        proxies: proxies(),
+        clock: || jiff::Timestamp::now().as_second(),
+    }
+}
+
+fn proxies() -> Proxies {
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    let either = |lower: &str, upper: &str| set(lower).or_else(|| set(upper));
+    Proxies {
+        http: either("http_proxy", "HTTP_PROXY"),
+        https: either("https_proxy", "HTTPS_PROXY"),
+        no: either("no_proxy", "NO_PROXY").unwrap_or_default(),
+    }
+}
+
+/// A client for what is cached, and its upstreams: each `prefix=registry`, or a registry that is its own prefix.
+pub(crate) fn mirrors(
+    upstreams: &[String],
+    scratch: &std::path::Path,
+) -> Result<Option<Arc<Mirrors>>> {
+    if upstreams.is_empty() {
+        return Ok(None);
+    }
+    let upstreams = upstreams.iter().map(|text| {
+        let (prefix, registry) = text.split_once('=').unwrap_or((text, text));
+        Upstream {
+            prefix: prefix.to_owned(),
+            registry: registry.to_owned(),
+            credentials: ::registry::Credentials::Anonymous,
+        }
+    });
+    let client = Client::new(ClientSettings {
+        rules: Rules {
+            directories: TRUST.iter().map(PathBuf::from).collect(),
+            ..Rules::default()
+        },
+        proxies: proxies(),
+        ..ClientSettings::default()
+    });
+    std::fs::create_dir_all(scratch).map_err(|why| Error::io("create", scratch.display(), why))?;
+    let mirrors = Mirrors::new(client, upstreams.collect(), scratch.to_owned(), FRESH);
+    mirrors.map(|m| Some(Arc::new(m))).map_err(|e| explain(&e))
+}
+
+/// Where rules of trust for registries are.
+const TRUST: &[&str] = &["/etc/docker/certs.d", "/etc/containerd/certs.d"];
+/// How long a tag of a cache is not compared with its upstream.
+const FRESH: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Everything that was said about how to serve.
 pub(crate) struct Serve {

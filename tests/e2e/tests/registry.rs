@@ -17,6 +17,7 @@ testkit::over_both_transports!(
     a_push_stores_no_byte_twice,
     whoever_is_killed_leaves_it_sound,
     skopeo_pushes_and_pulls,
+    three_servers_serve_one_bucket,
 );
 
 /// A registry that serves beside the test.
@@ -91,6 +92,17 @@ impl Registry {
             String::from_utf8_lossy(&body)
         );
         (location, body)
+    }
+
+    /// How many bytes of an upload it has.
+    fn received(&self, at: &str) -> usize {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let head = format!("GET {at} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let range = answer.lines().find_map(|l| l.strip_prefix("range: 0-"));
+        range.unwrap().parse::<usize>().unwrap() + 1
     }
 
     fn push(&self, content: &[u8]) -> Option<u16> {
@@ -383,5 +395,114 @@ fn skopeo_pushes_and_pulls(sandbox: &Sandbox, transport: Transport) {
     let _said = host.tare(["rmi", "back:v1"]).ok();
     registry.stop();
     empty(&host);
+    host.finish();
+}
+
+/// A server of S3's protocol; ends with the test.
+struct Moto {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Moto {
+    #[expect(clippy::disallowed_methods, reason = "a peer is the witness")]
+    fn start(host: &Host) -> Option<Self> {
+        loopback_up();
+        let port = 5001;
+        let mut command = Command::new("moto_server");
+        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+        command.env("HOME", host.scratch()).stdin(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let Ok(child) = command.spawn() else {
+            testkit::note("SKIP this test needs moto_server: pip install 'moto[server]'");
+            return None;
+        };
+        let moto = Self { child, port };
+        for _ in 0..600 {
+            if moto.make_bucket() {
+                return Some(moto);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("moto_server does not answer");
+    }
+
+    fn make_bucket(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else {
+            return false;
+        };
+        let request = "PUT /bucket HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let mut answer = String::new();
+        stream.write_all(request.as_bytes()).is_ok()
+            && stream.read_to_string(&mut answer).is_ok()
+            && answer.contains(" 200 ")
+    }
+}
+
+/// Three servers know nothing of each other; one is killed in the middle of an upload, and another finishes it.
+fn three_servers_serve_one_bucket(sandbox: &Sandbox, transport: Transport) {
+    let mut host = Host::new(sandbox, transport);
+    let Some(moto) = Moto::start(&host) else {
+        host.finish();
+        return;
+    };
+    let endpoint = format!("http://127.0.0.1:{}", moto.port);
+    for (name, value) in [
+        ("AWS_ENDPOINT_URL", endpoint.as_str()),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ] {
+        host.set_env(name, value);
+    }
+    let place = ["--storage", "s3://bucket/registry"];
+    let mut first = Registry::start(&host, &place, None);
+    let (second, third) = (
+        Registry::start(&host, &place, None),
+        Registry::start(&host, &place, None),
+    );
+    let (at, _) = first.gives(202, "POST", "/v2/team/app/blobs/uploads/", b"");
+    let whole = vec![7; 30 << 20];
+    first.gives(202, "PATCH", &at, &whole[..1 << 20]);
+    let mut stream = TcpStream::connect(&first.address).unwrap();
+    let head = format!("PATCH {at} HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&whole[1 << 20..20 << 20]).unwrap();
+    first.child.kill().unwrap();
+    first.child.wait().unwrap();
+    // What it had acknowledged is there, and what of the rest was in the bucket.
+    let came = second.received(&at);
+    assert!((1 << 20..=20 << 20).contains(&came), "{came}");
+    second.gives(202, "PATCH", &at, &whole[came..25 << 20]);
+    let digest = Digest::of(&whole);
+    third.gives(
+        201,
+        "PUT",
+        &format!("{at}?digest={digest}"),
+        &whole[25 << 20..],
+    );
+    let path = format!("/v2/team/app/blobs/{digest}");
+    assert!(second.gives(200, "GET", &path, b"").1 == whole);
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"config":{{"mediaType":"a/b","digest":"{digest}","size":{0}}},"layers":[]}}"#,
+        whole.len()
+    );
+    second.gives(201, "PUT", "/v2/team/app/manifests/v1", manifest.as_bytes());
+    third.gives(200, "GET", "/v2/team/app/manifests/v1", b"");
+    assert!(
+        host.tare(["registry", "scrub", "--storage", place[1]])
+            .ok()
+            .is_empty()
+    );
+    second.stop();
+    third.stop();
+    drop(moto);
+    host.clear_env();
     host.finish();
 }

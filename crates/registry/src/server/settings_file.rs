@@ -45,6 +45,9 @@ pub struct SettingsFile {
     /// How long an upload may lie.
     #[serde(default, deserialize_with = "span")]
     pub upload_age: Option<Duration>,
+    /// Registries to cache: `docker.io`, or `prefix=docker.io`.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
     /// Bytes of the largest blob.
     pub largest_blob: Option<u64>,
 }

@@ -1,8 +1,10 @@
 //! What the server needs of a place that keeps things. Blobs are content by its digest, uploads are content that is still coming, and
 //! records are small documents by a key: repositories, tags, manifests.
 
+pub mod bucket;
 pub mod directory;
 pub mod memory;
+pub mod object;
 
 use std::fs::File;
 use std::io;

@@ -9,8 +9,8 @@ use crate::settings::Settings;
 /// Take away what nobody needs, also while a registry serves
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Directory of the registry, instead of the engine's store
-    #[arg(long, value_name = "dir")]
+    /// Directory or bucket of the registry, instead of the engine's store
+    #[arg(long, value_name = "place")]
     storage: Option<String>,
     /// How long what nobody refers to is kept; pushes under way must be shorter
     #[arg(long, value_name = "time", value_parser = span, default_value = "24h")]

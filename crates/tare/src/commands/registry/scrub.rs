@@ -10,8 +10,8 @@ use crate::settings::Settings;
 /// Exits with 1 if one is damaged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Directory of the registry, instead of the engine's store
-    #[arg(long, value_name = "dir")]
+    /// Directory or bucket of the registry, instead of the engine's store
+    #[arg(long, value_name = "place")]
     storage: Option<String>,
     /// Remove what is damaged, so that the next push brings it back
     #[arg(long)]

@@ -1,5 +1,5 @@
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ pub(crate) struct Args {
     /// Address to listen on
     #[arg(long, value_name = "ip:port")]
     addr: Option<SocketAddr>,
-    /// Directory to keep everything in, instead of the engine's store
-    #[arg(long, value_name = "dir")]
+    /// Keep everything in a directory, or in a bucket (s3://bucket/prefix; keys, region and endpoint by the AWS_ variables), instead of the engine's store
+    #[arg(long, value_name = "place")]
     storage: Option<String>,
     /// Settings in TOML; options come before them
     #[arg(long, value_name = "file")]
@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// How clients reach the registry, if not by the name that they use
     #[arg(long, value_name = "url")]
     url: Option<String>,
+    /// Cache a registry below a prefix: docker.io, or hub=docker.io; may be given again
+    #[arg(long, value_name = "[prefix=]registry")]
+    mirror: Vec<String>,
     /// Change nothing
     #[arg(long)]
     read_only: bool,
@@ -65,10 +68,10 @@ pub(crate) fn run(args: Args, settings: &Settings) -> Outcome {
         None => SettingsFile::default(),
         Some(path) => read(path)?,
     };
-    door::serve(settle(args, file)?, settings)
+    door::serve(settle(args, file, settings)?, settings)
 }
 
-fn read(path: &std::path::Path) -> Result<SettingsFile> {
+fn read(path: &Path) -> Result<SettingsFile> {
     let text =
         std::fs::read_to_string(path).map_err(|why| Error::io("read", path.display(), why))?;
     SettingsFile::parse(&text)
@@ -76,7 +79,7 @@ fn read(path: &std::path::Path) -> Result<SettingsFile> {
 }
 
 /// What options say, then the file, then the defaults.
-fn settle(args: Args, file: SettingsFile) -> Result<Serve> {
+fn settle(args: Args, file: SettingsFile, settings: &Settings) -> Result<Serve> {
     let mut rules = file.rules().map_err(Error::local)?;
     if args.anonymous_pull {
         rules.push(Rule::anonymous_pull());
@@ -89,6 +92,10 @@ fn settle(args: Args, file: SettingsFile) -> Result<Serve> {
     });
     let mut server = door::defaults();
     server.access = Arc::new(door::access(args.htpasswd.or(file.htpasswd), rules)?);
+    let storage = args.storage.or(file.storage);
+    let place = Place::parse(storage.as_deref())?;
+    let upstreams: Vec<String> = args.mirror.into_iter().chain(file.mirrors).collect();
+    server.mirrors = door::mirrors(&upstreams, &place.scratch(settings))?;
     server.url = args.url.or(file.url);
     server.lease = args.lease.or(file.lease).unwrap_or(server.lease);
     server.limits.upload_age = file.upload_age.unwrap_or(server.limits.upload_age);
@@ -115,13 +122,12 @@ fn settle(args: Args, file: SettingsFile) -> Result<Serve> {
             ..usual
         },
     };
-    let storage = args.storage.or(file.storage);
     Ok(Serve {
         address: args
             .addr
             .or(file.address)
             .unwrap_or_else(|| ([127, 0, 0, 1], 5000).into()),
-        place: Place::parse(storage.as_deref())?,
+        place,
         server,
         tls: of_args.or(file.tls),
         schedule,
