@@ -27,6 +27,21 @@ pub struct Question {
     pub class: u16,
 }
 
+impl Question {
+    /// The message that asks it of a server that looks further.
+    #[must_use]
+    pub fn message(&self, id: u16) -> Vec<u8> {
+        let mut message = Vec::with_capacity(HEADER + self.name.wire().len() + 4);
+        message.extend(id.to_be_bytes());
+        message.extend(flag::RECURSION_DESIRED.to_be_bytes());
+        message.extend([0, 1, 0, 0, 0, 0, 0, 0]);
+        message.extend(self.name.wire());
+        message.extend(self.kind.to_be_bytes());
+        message.extend(self.class.to_be_bytes());
+        message
+    }
+}
+
 /// What EDNS says of who asks (RFC 6891).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Edns {

@@ -1,8 +1,10 @@
 //! What a server further up answered.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use crate::query::Question;
 use crate::wire::{HEADER, Header, Malformed, Reader, flag};
-use crate::{OPT, Query};
+use crate::{A, AAAA, IN, OPT, Query};
 
 #[cfg(test)]
 mod tests;
@@ -59,6 +61,31 @@ impl<'a> Response<'a> {
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         self.header.flags & flag::TRUNCATED != 0
+    }
+
+    /// The addresses in it, whatever alias led to them: a server that looks further follows aliases, and puts their end into the
+    /// same answer.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let mut reader = Reader::new(self.message, self.body);
+        let records = (0..self.header.counts[1]).map_while(|_| reader.record().ok());
+        records
+            .filter(|record| record.class == IN)
+            .filter_map(|record| {
+                let from = |length: usize| self.message.get(record.end - length..record.end);
+                match record.kind {
+                    A if record.length == 4 => {
+                        let bytes: [u8; 4] = from(4)?.try_into().ok()?;
+                        Some(Ipv4Addr::from(bytes).into())
+                    }
+                    AAAA if record.length == 16 => {
+                        let bytes: [u8; 16] = from(16)?.try_into().ok()?;
+                        Some(Ipv6Addr::from(bytes).into())
+                    }
+                    _ => None,
+                }
+            })
+            .collect()
     }
 
     /// Whether another server may know better: this one failed or doesn't serve us.

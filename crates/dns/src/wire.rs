@@ -52,6 +52,8 @@ pub(crate) struct Record {
     pub(crate) class: u16,
     pub(crate) ttl: u32,
     pub(crate) end: usize,
+    /// Of its data, which end where it ends.
+    pub(crate) length: usize,
     /// Whether the name is the root.
     pub(crate) root: bool,
 }
@@ -129,6 +131,7 @@ impl<'a> Reader<'a> {
             class,
             ttl,
             end,
+            length,
             root,
         })
     }

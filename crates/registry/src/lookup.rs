@@ -1,7 +1,6 @@
 //! From a name to addresses. The programs are static and have no getaddrinfo: `/etc/hosts` first, then the name servers of
 //! `/etc/resolv.conf`, as resolver(5) has it.
 
-mod message;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +14,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use message::{Answer, Kind};
+use dns::{Name, Question, Response};
 
 /// The files that name resolution reads, each time anew.
 #[derive(Debug, Clone)]
@@ -161,10 +160,8 @@ impl Lookup {
         let resolv = Resolv::parse(&read(&self.resolv).await?);
         let mut last = io::Error::new(io::ErrorKind::NotFound, "no such host");
         for name in resolv.candidates(name) {
-            let (v4, v6) = tokio::join!(
-                ask(&resolv, &name, Kind::A),
-                ask(&resolv, &name, Kind::Aaaa)
-            );
+            let (v4, v6) =
+                tokio::join!(ask(&resolv, &name, dns::A), ask(&resolv, &name, dns::AAAA));
             let mut found = Vec::new();
             for answer in [v4, v6] {
                 match answer {
@@ -193,12 +190,30 @@ async fn read(path: &std::path::Path) -> io::Result<String> {
     }
 }
 
+/// What came back.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Addresses(Vec<IpAddr>),
+    /// There is no such name, or nothing of this kind.
+    Nothing,
+    Truncated,
+    /// The server failed.
+    Other,
+}
+
 /// Asks the servers in turn. No such name is an empty answer, and final.
-async fn ask(resolv: &Resolv, name: &str, kind: Kind) -> io::Result<Vec<IpAddr>> {
+async fn ask(resolv: &Resolv, name: &str, kind: u16) -> io::Result<Vec<IpAddr>> {
+    let name = Name::parse(name)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "invalid host name"))?;
+    let question = Question {
+        name,
+        kind,
+        class: dns::IN,
+    };
     let mut last = io::Error::new(io::ErrorKind::TimedOut, "no name server answers");
     for _ in 0..resolv.attempts {
         for server in &resolv.servers {
-            match timeout(resolv.patience, exchange(*server, name, kind)).await {
+            match timeout(resolv.patience, exchange(*server, &question)).await {
                 Ok(Ok(Answer::Addresses(found))) => return Ok(found),
                 Ok(Ok(Answer::Nothing)) => {
                     return Err(io::Error::new(io::ErrorKind::NotFound, "no such host"));
@@ -214,13 +229,31 @@ async fn ask(resolv: &Resolv, name: &str, kind: Kind) -> io::Result<Vec<IpAddr>>
     Err(last)
 }
 
-async fn exchange(server: SocketAddr, name: &str, kind: Kind) -> io::Result<Answer> {
+/// Reads an answer to a question; none if it answers something else.
+fn answer(message: &[u8], id: u16, question: &Question) -> Option<Answer> {
+    let response = Response::read(message, id, question).ok()?;
+    if response.is_truncated() {
+        return Some(Answer::Truncated);
+    }
+    if response.is_failure() {
+        return Some(Answer::Other);
+    }
+    let fits = |ip: &IpAddr| ip.is_ipv4() == (question.kind == dns::A);
+    let found: Vec<IpAddr> = response.addresses().into_iter().filter(fits).collect();
+    Some(if found.is_empty() {
+        Answer::Nothing
+    } else {
+        Answer::Addresses(found)
+    })
+}
+
+async fn exchange(server: SocketAddr, question: &Question) -> io::Result<Answer> {
     let mut id = [0; 2];
     SystemRandom::new()
         .fill(&mut id)
         .map_err(|_| io::Error::other("no randomness"))?;
     let id = u16::from_be_bytes(id);
-    let question = message::question(id, name, kind)?;
+    let message = question.message(id);
     let any: SocketAddr = if server.is_ipv4() {
         (Ipv4Addr::UNSPECIFIED, 0).into()
     } else {
@@ -229,25 +262,28 @@ async fn exchange(server: SocketAddr, name: &str, kind: Kind) -> io::Result<Answ
     let socket = UdpSocket::bind(any).await?;
     // Connected, so that only this server's datagrams arrive.
     socket.connect(server).await?;
-    socket.send(&question).await?;
-    let mut buffer = [0; 4096];
+    socket.send(&message).await?;
+    let mut buffer = vec![0; 4096];
     loop {
         let count = socket.recv(&mut buffer).await?;
         // What is no answer to this question may be a forgery: the true one may still come.
-        match message::answer(&buffer[..count], &question, kind) {
+        match answer(&buffer[..count], id, question) {
             None => {}
-            Some(Answer::Truncated) => return over_tcp(server, &question, kind).await,
+            Some(Answer::Truncated) => return over_tcp(server, &message, (id, question)).await,
             Some(answer) => return Ok(answer),
         }
     }
 }
 
-async fn over_tcp(server: SocketAddr, question: &[u8], kind: Kind) -> io::Result<Answer> {
+async fn over_tcp(
+    server: SocketAddr,
+    message: &[u8],
+    (id, question): (u16, &Question),
+) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(server).await?;
-    let length = u16::try_from(question.len()).map_err(io::Error::other)?;
-    stream.write_all(&length.to_be_bytes()).await?;
-    stream.write_all(question).await?;
+    let framed = dns::frame(message).map_err(io::Error::other)?;
+    stream.write_all(&framed).await?;
     let mut buffer = vec![0; usize::from(stream.read_u16().await?)];
     stream.read_exact(&mut buffer).await?;
-    Ok(message::answer(&buffer, question, kind).unwrap_or(Answer::Other))
+    Ok(answer(&buffer, id, question).unwrap_or(Answer::Other))
 }

@@ -317,7 +317,7 @@ impl Run<'_> {
         if part {
             ask = ask.header(RANGE, &format!("bytes={}-{}", segment.at, segment.end - 1));
         }
-        let response = remote.once(ask).await?;
+        let response = Box::pin(remote.once(ask)).await?;
         let lie = |why: String| Error::new(Kind::Invalid, OP, digest, why);
         let (at, whole) = if response.status() == StatusCode::PARTIAL_CONTENT {
             let start = range_start(response.headers(), *size)

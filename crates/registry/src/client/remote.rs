@@ -176,7 +176,7 @@ impl Remote {
     pub(super) async fn send(&self, make: impl Fn() -> Ask) -> Result<Response<Incoming>> {
         let mut attempts = Attempts::new(self.patience());
         loop {
-            match self.once(make()).await {
+            match Box::pin(self.once(make())).await {
                 Ok(response) => return Ok(response),
                 Err(error) => attempts.again(error).await?,
             }
@@ -251,7 +251,8 @@ impl Remote {
             let uri: Uri = address.parse().map_err(|e: http::uri::InvalidUri| {
                 Error::caused(Kind::Invalid, "ask", &address, e)
             })?;
-            match self.0.connect.connect(&uri).await {
+            // In a box, as below: a look-up holds much, and these futures are held by many others.
+            match Box::pin(self.0.connect.connect(&uri)).await {
                 Ok(_) => Ok("https"),
                 Err(error) if speaks_no_tls(&error) => Ok("http"),
                 Err(error) => Err(answer::broken("connect to", &uri, error)),
