@@ -76,6 +76,7 @@ impl Tx<'_> {
              WHERE NOT EXISTS (SELECT 1 FROM image_blobs WHERE digest = blobs.digest)
                AND NOT EXISTS (SELECT 1 FROM layers WHERE blob = blobs.digest)
                AND NOT EXISTS (SELECT 1 FROM blob_holds WHERE digest = blobs.digest)
+               AND NOT EXISTS (SELECT 1 FROM pull_holds WHERE object = blobs.digest)
              ORDER BY digest",
         )?;
         let rows = statement.query_map([], read)?;

@@ -141,6 +141,7 @@ impl Tx<'_> {
              WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = layers.id)
                AND NOT EXISTS (SELECT 1 FROM containers WHERE instr(containers.layers, layers.id) > 0)
                AND NOT EXISTS (SELECT 1 FROM build_results WHERE diff_id = layers.diff_id)
+               AND NOT EXISTS (SELECT 1 FROM pull_holds WHERE object = layers.id)
              ORDER BY id"
         ))?;
         let rows = statement.query_map([], read)?;

@@ -17,6 +17,7 @@ mod layer;
 mod lock;
 mod migration;
 mod network;
+mod pull_hold;
 mod volume;
 
 pub use blob::BlobRow;
