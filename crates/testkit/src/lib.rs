@@ -14,10 +14,12 @@ pub mod fixtures;
 pub mod host;
 pub mod leak;
 pub mod peers;
+pub mod registry;
 pub mod sandbox;
 pub mod terminal;
 
 pub use host::{Host, Outcome, Transport};
+pub use registry::Registry;
 pub use sandbox::note;
 pub use terminal::Terminal;
 

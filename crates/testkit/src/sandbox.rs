@@ -23,6 +23,24 @@ const DEADLINE: Duration = Duration::from_secs(900);
 #[derive(Debug)]
 pub struct Sandbox(());
 
+impl Sandbox {
+    /// Sets the loopback device of the sandbox's network going.
+    pub fn raise_loopback(&self) {
+        use std::os::fd::AsRawFd as _;
+        let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+        // SAFETY: an ifreq of zeros is a valid one: an empty name and no flags.
+        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+        request.ifr_name[0] = b'l'.cast_signed();
+        request.ifr_name[1] = b'o'.cast_signed();
+        request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP | libc::IFF_RUNNING).unwrap();
+        // SAFETY: SIOCSIFFLAGS reads the ifreq behind the pointer, which outlives the call (netdevice(7)).
+        let done = check(unsafe {
+            libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request)
+        });
+        done.unwrap();
+    }
+}
+
 /// Runs the calling test in a sandbox: `let Some(_sandbox) = testkit::sandbox!() else { return };`
 ///
 /// Outside, it runs the test again inside and panics unless that succeeded, then gives `None`. Without root it prints
