@@ -39,6 +39,19 @@ pub struct ImageImport {
     pub platform: String,
 }
 
+/// What to pull.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImagePull {
+    /// The repository.
+    pub repository: String,
+    /// The tag or digest; every tag if empty.
+    pub tag: String,
+    /// The platform; the machine's if empty.
+    pub platform: String,
+    /// What the engine is to show to the registry, encoded; nothing if empty.
+    pub registry_auth: String,
+}
+
 impl Images<'_> {
     /// Lists images.
     ///
@@ -158,19 +171,19 @@ impl Images<'_> {
         self.0.download(call).await.map(Messages::new)
     }
 
-    /// Pulls an image.
+    /// Pulls an image; dropping the messages ends it.
     ///
     /// # Errors
     /// As [`Images::load`].
-    pub async fn pull(&self, repository: &str, tag: &str, platform: &str) -> Result<Messages> {
+    pub async fn pull(&self, pull: &ImagePull) -> Result<Messages> {
         let query = Query::new()
-            .with("fromImage", repository)
-            .with("tag", tag)
-            .with("platform", platform);
-        self.0
-            .download(Call::post("/images/create").query(query))
-            .await
-            .map(Messages::new)
+            .with("fromImage", pull.repository.clone())
+            .with("tag", pull.tag.clone())
+            .with("platform", pull.platform.clone());
+        let call = Call::post("/images/create")
+            .query(query)
+            .registry_auth(&pull.registry_auth);
+        self.0.download(call).await.map(Messages::new)
     }
 }
 

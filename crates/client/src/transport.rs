@@ -44,6 +44,8 @@ pub(crate) struct Call<'a> {
     pub(crate) path: &'a str,
     pub(crate) query: Query,
     pub(crate) content_type: Option<&'static str>,
+    /// What the engine is to show to a registry: the value of `X-Registry-Auth`.
+    pub(crate) registry_auth: Option<&'a str>,
     pub(crate) body: Upload,
 }
 
@@ -54,6 +56,7 @@ impl<'a> Call<'a> {
             path,
             query: Query::new(),
             content_type: None,
+            registry_auth: None,
             body: Upload::none(),
         }
     }
@@ -72,6 +75,11 @@ impl<'a> Call<'a> {
 
     pub(crate) fn query(mut self, query: Query) -> Self {
         self.query = query;
+        self
+    }
+
+    pub(crate) fn registry_auth(mut self, value: &'a str) -> Self {
+        self.registry_auth = Some(value);
         self
     }
 
@@ -229,6 +237,12 @@ impl Client {
             );
         if let Some(content_type) = call.content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
+        }
+        if let Some(auth) = call.registry_auth.filter(|auth| !auth.is_empty()) {
+            let mut value = header::HeaderValue::from_str(auth)
+                .map_err(|e| Error::protocol("build request", e))?;
+            value.set_sensitive(true);
+            request = request.header("X-Registry-Auth", value);
         }
         if call.method == Method::POST && call.body.is_end_stream() {
             // Some servers and proxies wait for the body of a POST that does not say that it has none.

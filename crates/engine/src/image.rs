@@ -8,8 +8,11 @@ pub(crate) mod intake;
 mod list;
 mod load;
 pub(crate) mod lookup;
+mod pull;
 mod remove;
 mod save;
+
+pub use pull::{Amount, LayerNews, PullNews, PullRequest};
 
 use std::collections::BTreeMap;
 
@@ -205,6 +208,19 @@ impl Images {
         Ok(outlet::draw(&self.engine, move |engine, out| {
             save::write(&engine.0, &plan, out)
         }))
+    }
+
+    /// Pulls an image, or all of a repository. It goes on until somebody drops the other end of `news`; it must be run to its end,
+    /// because it has then to clear up.
+    ///
+    /// # Errors
+    /// The registry does not have it, does not give it or can't be reached; or what came is not what was promised.
+    pub async fn pull(
+        &self,
+        request: PullRequest,
+        news: tokio::sync::mpsc::Sender<PullNews>,
+    ) -> Result<()> {
+        pull::pull(&self.engine, &request, &news).await
     }
 
     /// All images that match, newest first.

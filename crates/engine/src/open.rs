@@ -56,6 +56,8 @@ pub struct Config {
     pub cgroup_parent: String,
     /// The engine's version, as `version` and `info` show it.
     pub version: String,
+    /// Where registries are and whom to trust there.
+    pub registry: registry::client::Settings,
     /// What will be asked of it first.
     pub prospect: Prospect,
 }
@@ -77,6 +79,7 @@ pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) db: Db,
     pub(crate) locks: Locks,
+    pub(crate) registry: registry::client::Client,
     store: OnceLock<Store>,
     owner: OnceLock<Owner>,
     facts: OnceLock<Facts>,
@@ -119,10 +122,12 @@ impl Engine {
         }
         let db = Db::open(&config.paths.root.join("tare.db"))?;
         let locks = Locks::new(&config.paths.run);
+        let registry = registry::client::Client::new(config.registry.clone());
         let engine = Self(Arc::new(Inner {
             config,
             db,
             locks,
+            registry,
             store: OnceLock::new(),
             owner: OnceLock::new(),
             facts: OnceLock::new(),

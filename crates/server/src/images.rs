@@ -14,7 +14,7 @@ use crate::body;
 use crate::error::{Answer, Refusal};
 use crate::request::{Params, Speaks, finish};
 use crate::router::App;
-use crate::shape;
+use crate::{pull, shape};
 
 pub(crate) async fn list(State(app): State<App>, params: Params, speaks: Speaks) -> Answer {
     let filters = shape::filters::images(&params)?;
@@ -81,7 +81,7 @@ pub(crate) async fn remove(
 /// Import, or pull.
 pub(crate) async fn create(State(app): State<App>, params: Params, request: Request) -> Answer {
     if let Some(image) = params.0.text("fromImage") {
-        return Err(pull(image, params.0.text("tag")));
+        return pull::pull(app, &params, request.headers(), image).await;
     }
     match params.0.text("fromSrc") {
         Some("-") => {}
@@ -109,24 +109,6 @@ pub(crate) async fn create(State(app): State<App>, params: Params, request: Requ
     let tar = body::Reader::new(request.into_body());
     let id = app.engine.images().import(import, tar).await?;
     Ok(progress(Message::status(id.to_string()).line()))
-}
-
-/// There is no registry client yet, and a client that asks for an image must learn that it will not come.
-fn pull(image: &str, tag: Option<&str>) -> Refusal {
-    let separator = if tag.is_some_and(|tag| tag.contains(':')) {
-        "@"
-    } else {
-        ":"
-    };
-    let tag = tag
-        .map(|tag| format!("{separator}{tag}"))
-        .unwrap_or_default();
-    Refusal {
-        hint: Some("load or import the image first".to_owned()),
-        ..Refusal::unsupported(format!(
-            "pull {image}{tag}: pulling from registries is not supported yet"
-        ))
-    }
 }
 
 /// What `repo` and `tag` name together.

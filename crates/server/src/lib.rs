@@ -21,6 +21,7 @@ mod hijack;
 mod images;
 mod networks;
 mod peer;
+mod pull;
 mod request;
 mod router;
 mod shape;

@@ -6,6 +6,7 @@ mod host;
 pub(crate) mod image;
 pub(crate) mod inspect;
 mod mount;
+pub(crate) mod progress;
 pub(crate) mod stats;
 pub(crate) mod summary;
 

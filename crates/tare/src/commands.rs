@@ -19,6 +19,7 @@ mod logs;
 mod options;
 mod pause;
 mod ps;
+mod pull;
 mod registry;
 mod rename;
 mod restart;
@@ -192,6 +193,11 @@ static TABLE: &[Entry] = &[
         wait,
         &["wait", "container wait"],
         "CONTAINER [CONTAINER...]"
+    ),
+    client!(
+        pull,
+        &["pull", "image pull"],
+        "[OPTIONS] NAME[:TAG|@DIGEST]"
     ),
     client!(
         build,

@@ -37,6 +37,24 @@ fn embedded(settings: &Settings, prospect: Prospect) -> Result<Client> {
     Ok(Client::new(Connector::new("the embedded engine", connect)))
 }
 
+/// Where registries are and whom to trust there.
+fn registries(settings: &Settings) -> engine::RegistrySettings {
+    let set = &settings.registries;
+    engine::RegistrySettings {
+        rules: registry::Rules {
+            directories: set.directories.clone(),
+            insecure: set.insecure.clone(),
+            mirrors: set.mirrors.clone(),
+        },
+        proxies: registry::Proxies {
+            http: set.http_proxy.clone(),
+            https: set.https_proxy.clone(),
+            no: set.no_proxy.clone(),
+        },
+        ..engine::RegistrySettings::default()
+    }
+}
+
 /// The engine of these settings, opened in this process.
 pub(crate) fn engine(settings: &Settings, prospect: Prospect) -> Result<Engine> {
     let tare =
@@ -53,6 +71,7 @@ pub(crate) fn engine(settings: &Settings, prospect: Prospect) -> Result<Engine> 
         cgroup_parent: settings.cgroup_parent.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         prospect,
+        registry: registries(settings),
     };
     Engine::open(config).map_err(|error| {
         let error = Error::from(error);

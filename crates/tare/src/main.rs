@@ -8,6 +8,7 @@ mod archive;
 mod cli;
 mod commands;
 mod connect;
+mod credentials;
 mod cx;
 mod daemon;
 mod error;

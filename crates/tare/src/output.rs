@@ -2,6 +2,7 @@
 //!
 //! Nothing else in the program prints. What servers wrote is escaped on its way out (see `escape`).
 
+pub(crate) mod board;
 pub(crate) mod escape;
 pub(crate) mod human;
 pub(crate) mod json;

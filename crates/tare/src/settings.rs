@@ -6,6 +6,7 @@ use std::path::PathBuf;
 const ROOT: &str = "/var/lib/tare";
 const RUN_ROOT: &str = "/run/tare";
 const CGROUP_PARENT: &str = "/tare";
+const CERTS_DIRS: &str = "/etc/tare/certs.d:/etc/docker/certs.d:/etc/containerd/certs.d";
 
 /// Flags before the command.
 #[derive(Debug, Default, clap::Args)]
@@ -45,6 +46,45 @@ pub(crate) struct Settings {
     pub(crate) run_root: PathBuf,
     pub(crate) host: Host,
     pub(crate) cgroup_parent: String,
+    pub(crate) registries: Registries,
+    /// The directory of the client's configuration, as Docker keeps it: credentials.
+    pub(crate) docker_config: PathBuf,
+}
+
+/// How registries are reached.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Registries {
+    /// Directories with a folder for each registry (TARE_CERTS_DIRS).
+    pub(crate) directories: Vec<PathBuf>,
+    /// Those that may speak plain http or show any certificate (TARE_INSECURE_REGISTRIES).
+    pub(crate) insecure: Vec<String>,
+    /// Mirrors of the public registry (TARE_REGISTRY_MIRRORS).
+    pub(crate) mirrors: Vec<String>,
+    pub(crate) http_proxy: Option<String>,
+    pub(crate) https_proxy: Option<String>,
+    pub(crate) no_proxy: String,
+}
+
+impl Registries {
+    fn settle(set: impl Fn(&str) -> Option<String>) -> Self {
+        let list = |name: &str| -> Vec<String> {
+            let text = set(name).unwrap_or_default();
+            let words = text.split(',').map(str::trim).filter(|w| !w.is_empty());
+            words.map(str::to_owned).collect()
+        };
+        // Small letters first, as curl and Go have it; for plain http the capitals are what CGI makes of a header (CVE-2016-5385), which is no
+        // danger to a command.
+        let either = |name: &str| set(&name.to_ascii_lowercase()).or_else(|| set(name));
+        let directories = set("TARE_CERTS_DIRS").unwrap_or_else(|| CERTS_DIRS.to_owned());
+        Self {
+            directories: directories.split(':').map(PathBuf::from).collect(),
+            insecure: list("TARE_INSECURE_REGISTRIES"),
+            mirrors: list("TARE_REGISTRY_MIRRORS"),
+            http_proxy: either("HTTP_PROXY"),
+            https_proxy: either("HTTPS_PROXY"),
+            no_proxy: either("NO_PROXY").unwrap_or_default(),
+        }
+    }
 }
 
 impl Settings {
@@ -70,6 +110,11 @@ impl Settings {
                 .cgroup_parent
                 .or_else(|| set("TARE_CGROUP_PARENT"))
                 .unwrap_or_else(|| CGROUP_PARENT.to_owned()),
+            registries: Registries::settle(set),
+            docker_config: set("DOCKER_CONFIG").map_or_else(
+                || PathBuf::from(set("HOME").unwrap_or_else(|| "/root".to_owned())).join(".docker"),
+                PathBuf::from,
+            ),
         })
     }
 
@@ -86,6 +131,11 @@ impl Settings {
 )]
 pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// All of it, for programs that are to have it.
+pub(crate) fn whole_environment() -> Vec<(std::ffi::OsString, std::ffi::OsString)> {
+    std::env::vars_os().collect()
 }
 
 /// Where relative paths start.

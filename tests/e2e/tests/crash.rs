@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::registry::{noise, tar_of};
 use testkit::sandbox::Sandbox;
-use testkit::{Host, Transport};
+use testkit::{Host, Registry, Transport};
 
 testkit::over_both_transports!(
     every_fail_point_is_survived,
@@ -18,13 +19,15 @@ testkit::over_both_transports!(
 );
 
 /// One life: everything that passes a fail point. Failures are the point's doing, so they are not looked at here.
-fn life(host: &Host) {
+fn life(host: &Host, registry: &Registry) {
     let tare = |args: &[&str]| host.tare(args);
     let context = context(host);
+    let pulled = registry.name("pulled");
     let archive = testkit::fixtures::image("busybox.tar");
     let root = testkit::fixtures::image("busybox-root.tar");
     for args in [
-        ["load", "-q", "-i", archive.to_str().unwrap()].as_slice(),
+        ["pull", "-q", &pulled].as_slice(),
+        &["load", "-q", "-i", archive.to_str().unwrap()],
         &["import", root.to_str().unwrap(), "imported"],
         &["tag", "busybox", "tagged"],
         &[
@@ -67,7 +70,7 @@ fn life(host: &Host) {
         // The brief one goes by itself, but not before its monitor says so; its image goes now.
         &["rm", "-f", "-v", "life", "second", "brief", "again"],
         &["build", "-t", "built", context.to_str().unwrap()],
-        &["rmi", "imported", "tagged", "built", "busybox"],
+        &["rmi", &pulled, "imported", "tagged", "built", "busybox"],
         &["volume", "rm", "fresh"],
     ] {
         let _outcome = tare(args);
@@ -85,7 +88,10 @@ fn context(host: &Host) -> PathBuf {
 }
 
 fn every_fail_point_is_survived(sandbox: &Sandbox, transport: Transport) {
-    let visited = visit_all(sandbox, transport);
+    let registry = Registry::start(sandbox);
+    let tars = [tar_of(&[("a", &noise(1, 100_000))]), tar_of(&[("b", b"b")])];
+    registry.put_image("pulled", "latest", &tars);
+    let visited = visit_all(sandbox, transport, &registry);
     // Those of the command `tare-runtime` and of the registry are visited by their own tests.
     let points = || {
         failpoint::POINTS
@@ -96,16 +102,16 @@ fn every_fail_point_is_survived(sandbox: &Sandbox, transport: Transport) {
     assert!(missed.is_empty(), "no story visits {missed:?}");
     for point in points() {
         testkit::note(&format!("killed at {point}"));
-        survive(sandbox, transport, point);
+        survive((sandbox, transport), &registry, point);
     }
 }
 
 /// Lives once with a log of the points passed.
-fn visit_all(sandbox: &Sandbox, transport: Transport) -> BTreeSet<String> {
+fn visit_all(sandbox: &Sandbox, transport: Transport, registry: &Registry) -> BTreeSet<String> {
     let mut host = Host::new(sandbox, transport);
     let log = host.scratch().join("points");
     host.set_env("TARE_FAILPOINT_LOG", log.to_str().unwrap());
-    life(&host);
+    life(&host, registry);
     host.clear_env();
     let text = fs::read_to_string(log).unwrap_or_default();
     let visited = text.lines().map(str::to_owned).collect();
@@ -113,10 +119,10 @@ fn visit_all(sandbox: &Sandbox, transport: Transport) -> BTreeSet<String> {
     visited
 }
 
-fn survive(sandbox: &Sandbox, transport: Transport, point: &str) {
+fn survive((sandbox, transport): (&Sandbox, Transport), registry: &Registry, point: &str) {
     let mut host = Host::new(sandbox, transport);
     host.set_env("TARE_FAILPOINT", point);
-    life(&host);
+    life(&host, registry);
     host.clear_env();
     // "running" is true of every container that says so.
     for id in host.tare(["ps", "-q"]).ok().lines() {
@@ -130,6 +136,7 @@ fn survive(sandbox: &Sandbox, transport: Transport, point: &str) {
     let _loaded = host
         .tare(["load", "-q", "-i", archive.to_str().unwrap()])
         .ok();
+    let _pulled = host.tare(["pull", "-q", &registry.name("pulled")]).ok();
     for name in ["life", "second", "brief", "again"] {
         let _removed = host.tare(["rm", "-f", name]);
     }

@@ -27,6 +27,10 @@ pub(crate) fn collect(inner: &Inner) -> Result<Collected> {
     let Some(lock) = inner.locks.try_lock(LockKind::Content, ALL)? else {
         return Ok(Collected::Later);
     };
+    let now = inner.nanos();
+    if inner.db.read(|tx| tx.overdue_holds(now))? > 0 {
+        inner.db.write(|tx| tx.end_holds(now))?;
+    }
     let layers = inner.db.read(|tx| tx.unused_layers())?;
     let mut gone = Vec::new();
     for layer in layers {

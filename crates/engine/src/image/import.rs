@@ -55,9 +55,33 @@ impl<'a> Adding<'a> {
 
     /// Undoes a failed addition; the cause is what the caller gets.
     pub(crate) fn end<T>(self, result: Result<T>) -> Result<T> {
+        let inner = self.inner;
+        self.lasting().end(inner, result)
+    }
+
+    /// The same for an addition that goes on over several steps.
+    pub(crate) fn lasting(self) -> Lasting {
+        Lasting {
+            entry: self.entry,
+            lock: self.lock,
+        }
+    }
+}
+
+/// An [`Adding`] that borrows nothing: whoever has it must end it.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Lasting {
+    pub(crate) entry: EntryId,
+    lock: ObjectLock,
+}
+
+impl Lasting {
+    /// As [`Adding::end`].
+    pub(crate) fn end<T>(self, inner: &Inner, result: Result<T>) -> Result<T> {
         drop(self.lock);
         if result.is_err() {
-            drop(garbage::collect_for(self.inner, self.entry));
+            drop(garbage::collect_for(inner, self.entry));
         }
         result
     }

@@ -78,19 +78,21 @@ struct Names {
 
 impl Names {
     fn new(references: &[String], row: &ImageRow) -> Self {
-        let parsed: Vec<Reference> = references.iter().filter_map(|r| r.parse().ok()).collect();
-        let mut repositories: Vec<String> = parsed.iter().map(Reference::familiar_name).collect();
-        repositories.sort();
-        repositories.dedup();
-        let digests = match &row.manifest {
-            Some(manifest) => repositories
-                .iter()
-                .map(|name| format!("{name}@{manifest}"))
-                .collect(),
-            None => Vec::new(),
-        };
+        let parsed = references.iter().filter_map(|r| r.parse().ok());
+        let (digests, tags): (Vec<Reference>, Vec<Reference>) =
+            parsed.partition(|reference: &Reference| reference.digest().is_some());
+        let mut digests: Vec<String> = digests.iter().map(Reference::familiar).collect();
+        // What was loaded has a manifest and was in no repository: it counts as all of its tags'.
+        if digests.is_empty()
+            && let Some(manifest) = &row.manifest
+        {
+            let names = tags.iter().map(Reference::familiar_name);
+            digests = names.map(|name| format!("{name}@{manifest}")).collect();
+            digests.sort();
+            digests.dedup();
+        }
         Self {
-            tags: parsed.iter().map(Reference::familiar).collect(),
+            tags: tags.iter().map(Reference::familiar).collect(),
             digests,
         }
     }

@@ -62,7 +62,11 @@ fn search(tx: &Tx<'_>, name: &str) -> state::Result<Search> {
 }
 
 fn by_reference(tx: &Tx<'_>, reference: &Reference) -> state::Result<Option<Found>> {
-    let text = reference.to_string();
+    // Where there is a tag too, the digest decides.
+    let text = match reference.digest() {
+        Some(digest) => reference.with_digest(*digest).to_string(),
+        None => reference.to_string(),
+    };
     if let Some(row) = tx.image_of_tag(&text)? {
         return Ok(Some(Found {
             row,

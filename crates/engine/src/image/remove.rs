@@ -20,16 +20,19 @@ enum User {
 
 pub(super) fn remove(inner: &Inner, name: &str, request: ImageRemove) -> Result<Vec<Removed>> {
     let found = lookup::find(inner, name)?;
-    let tags = inner.db.read(|tx| tx.tags_of(&found.row.id))?;
+    let all = inner.db.read(|tx| tx.tags_of(&found.row.id))?;
+    let tags = beside_digests(&all, found.reference.as_deref());
     let user = user(inner, &found.row)?;
     let short = &found.row.id.hex()[..12];
     match &found.reference {
         // One of several names.
         Some(reference) if tags.len() > 1 => {
-            inner
-                .db
-                .write_with(Durability::Full, |tx| tx.remove_tag(reference))?;
-            return Ok(vec![untagged(reference)]);
+            let gone = with_its_digests(&all, reference);
+            inner.db.write_with(Durability::Full, |tx| {
+                gone.iter()
+                    .try_for_each(|name| tx.remove_tag(name).map(drop))
+            })?;
+            return Ok(gone.iter().map(|name| untagged(name)).collect());
         }
         Some(reference) => {
             if let Some(User::Running(id) | User::Stopped(id)) = user {
@@ -50,7 +53,44 @@ pub(super) fn remove(inner: &Inner, name: &str, request: ImageRemove) -> Result<
         }
         None => by_id(short, tags.len(), user, request)?,
     }
-    delete(inner, &found.row, &tags)
+    delete(inner, &found.row, &all)
+}
+
+/// The repository of a reference, and whether it is a digest's.
+fn repository(reference: &str) -> (String, bool) {
+    match reference.parse::<Reference>() {
+        Ok(parsed) => (parsed.name(), parsed.digest().is_some()),
+        Err(_) => (reference.to_owned(), false),
+    }
+}
+
+/// The names that keep an image: its tags, and digests of repositories in which it has no tag. `wanted` counts in any case.
+fn beside_digests(all: &[String], wanted: Option<&str>) -> Vec<String> {
+    let tagged: Vec<String> = all
+        .iter()
+        .map(|name| repository(name))
+        .filter(|(_, digest)| !digest)
+        .map(|(name, _)| name)
+        .collect();
+    let keeps = |name: &&String| {
+        let (repository, digest) = repository(name);
+        wanted == Some(name.as_str()) || !digest || !tagged.contains(&repository)
+    };
+    all.iter().filter(keeps).cloned().collect()
+}
+
+/// A reference, and, if it is the last tag in its repository, the digests that the repository has for the image.
+fn with_its_digests(all: &[String], reference: &str) -> Vec<String> {
+    let (name, digest) = repository(reference);
+    let same = |other: &&String| repository(other) == (name.clone(), false);
+    let mut gone = vec![reference.to_owned()];
+    if !digest && all.iter().filter(same).count() == 1 {
+        let digests = all
+            .iter()
+            .filter(|other| repository(other) == (name.clone(), true));
+        gone.extend(digests.cloned());
+    }
+    gone
 }
 
 fn by_id(short: &str, tags: usize, user: Option<User>, request: ImageRemove) -> Result<()> {
@@ -118,4 +158,28 @@ fn delete(inner: &Inner, image: &ImageRow, tags: &[String]) -> Result<Vec<Remove
             .map(|id| Removed::Deleted(format!("sha256:{id}"))),
     );
     Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_go_with_the_last_tag_of_their_repository() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let names = [
+            "docker.io/library/a:1".to_owned(),
+            "docker.io/library/a:2".to_owned(),
+            format!("docker.io/library/a@{digest}"),
+            format!("docker.io/library/b@{digest}"),
+        ];
+        let keeping = beside_digests(&names, None);
+        assert_eq!(keeping, [&names[0], &names[1], &names[3]].map(Clone::clone));
+        assert_eq!(with_its_digests(&names, &names[0]), names[..1]);
+        assert_eq!(
+            with_its_digests(&names[1..], &names[1]),
+            [names[1].clone(), names[2].clone()]
+        );
+        assert_eq!(with_its_digests(&names, &names[3]), names[3..]);
+    }
 }

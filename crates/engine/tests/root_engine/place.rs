@@ -42,6 +42,7 @@ impl Place {
             cgroup_parent: format!("/tare-test-{}", std::process::id()),
             version: "1".to_owned(),
             prospect: engine::Prospect::Open,
+            registry: engine::RegistrySettings::default(),
         })
         .unwrap()
     }

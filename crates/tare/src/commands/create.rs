@@ -1,8 +1,11 @@
 use super::options::{self, Options, Pull};
+use super::pull;
 use crate::cx::Cx;
 use crate::error::{Error, Outcome, Result};
 use crate::output;
+use crate::output::board::Show;
 use api::container::CreateRequest;
+use spec::Reference;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -30,27 +33,37 @@ pub(super) async fn container(
     let mut cidfile = options.cidfile.as_deref().map(reserve).transpose()?;
     let name = options.name.as_deref().unwrap_or_default();
     let platform = options.platform.as_deref().unwrap_or_default();
-    if options.pull == Pull::Always {
-        let (repository, tag) = super::split_tag(options.image());
-        let mut messages = client
-            .images()
-            .pull(repository, tag.unwrap_or("latest"), platform)
-            .await?;
-        while messages.next().await?.is_some() {}
-    }
-    let created = client
-        .containers()
-        .create(name, platform, request)
-        .await
-        .map_err(Error::from);
-    let created = match created {
+    let create = || async {
+        let created = client.containers().create(name, platform, request).await;
+        created.map_err(Error::from)
+    };
+    let made = async {
+        if options.pull == Pull::Always {
+            fetch(options, cx).await?;
+        }
+        match create().await {
+            Err(error) if options.pull == Pull::Missing && lacks_image(&error) => {
+                let reference = registry_name(options.image());
+                let Some(reference) = reference else {
+                    return Err(error);
+                };
+                if !options.quiet {
+                    output::say(&format!("Unable to find image '{reference}' locally"));
+                }
+                fetch(options, cx).await?;
+                create().await
+            }
+            other => other,
+        }
+    };
+    let created = match made.await {
         Ok(created) => created,
         Err(error) => {
             if let Some(path) = options.cidfile.as_deref() {
                 // Reserved, and of no use to anybody now.
                 drop(std::fs::remove_file(path));
             }
-            return Err(explained(error, options.image()));
+            return Err(error);
         }
     };
     for warning in &created.warnings {
@@ -76,11 +89,24 @@ fn reserve(path: &Path) -> Result<std::fs::File> {
     })
 }
 
-fn explained(error: Error, image: &str) -> Error {
-    if error.is_not_found() && error.message().contains("No such image") && error.hint().is_none() {
-        return error.with_hint(format!(
-            "'tare load -i FILE' or 'tare import FILE {image}' brings an image here; pulling from registries is not there yet"
-        ));
-    }
-    error
+/// Pulls the container's image; what that says is talk here.
+async fn fetch(options: &Options, cx: &Cx) -> Result<()> {
+    let show = if options.quiet {
+        Show::Nothing
+    } else {
+        Show::Talk
+    };
+    let platform = options.platform.as_deref().unwrap_or_default();
+    pull::fetch(options.image(), platform, show, cx).await
+}
+
+/// The image's reference; none for what can only be an id.
+fn registry_name(image: &str) -> Option<String> {
+    Reference::parse(image)
+        .ok()
+        .map(|reference| reference.familiar())
+}
+
+fn lacks_image(error: &Error) -> bool {
+    error.is_not_found() && error.message().contains("No such image")
 }
