@@ -9,8 +9,8 @@ use api::exec::ExecConfig;
 use api::volume::VolumeCreateRequest;
 use api::{ApiVersion, Filters};
 use client::{
-    AttachQuery, Client, Connector, ContainerListQuery, ImageImport, ImageListQuery, LogsQuery,
-    WaitCondition,
+    AttachQuery, Client, Connector, ContainerListQuery, ImageImport, ImageListQuery, ImagePull,
+    LogsQuery, WaitCondition,
 };
 use engine::{Binaries, Config, Engine, Paths};
 
@@ -27,6 +27,7 @@ fn client(directory: &Path) -> Client {
         cgroup_parent: "/tare-test".to_owned(),
         version: "1.2.3".to_owned(),
         prospect: engine::Prospect::Open,
+        registry: engine::RegistrySettings::default(),
     })
     .unwrap();
     let router = server::router(engine);
@@ -204,13 +205,21 @@ async fn wrong_parameters() {
         (exec.status(), exec.to_string().as_str()),
         (Some(400), "No exec command specified")
     );
-    let pull = client
-        .images()
-        .pull("docker.io/library/busybox", "latest", "")
-        .await
-        .unwrap_err();
-    assert_eq!(pull.status(), Some(501));
-    assert!(pull.to_string().contains("busybox:latest") && pull.advice().is_some());
+    for (repository, auth, status) in [
+        ("UPPER", "", 400),
+        ("busybox", "%", 400),
+        // Nobody listens on this port.
+        ("127.0.0.1:1/busybox", "", 500),
+    ] {
+        let pull = ImagePull {
+            repository: repository.to_owned(),
+            tag: "latest".to_owned(),
+            registry_auth: auth.to_owned(),
+            ..ImagePull::default()
+        };
+        let refused = client.images().pull(&pull).await.unwrap_err();
+        assert_eq!(refused.status(), Some(status), "{refused}");
+    }
     let import = ImageImport {
         repository: "UPPER".to_owned(),
         ..ImageImport::default()

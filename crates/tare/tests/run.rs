@@ -93,27 +93,38 @@ fn detached_run_prints_the_id() {
 
 #[test]
 fn refusals_name_what_why_and_what_to_do() {
-    let fake = Fake::new().json(
-        "POST",
-        "/containers/create",
-        404,
-        "{\"message\":\"No such image: nope:latest\"}",
+    let fake = Fake::new()
+        .json(
+            "POST",
+            "/containers/create",
+            404,
+            "{\"message\":\"No such image: nope:latest\"}",
+        )
+        .json("POST", "/images/create", 404, "{\"message\":\"not there\"}");
+    let done = fake.run(&["run", "--pull", "never", "nope"]);
+    assert_eq!(done.code, 125);
+    assert_eq!(
+        done.err,
+        "tare: Error response from daemon: No such image: nope:latest\n\
+         See 'tare run --help'.\n"
+    );
+    let done = fake.run(&["create", "--pull", "never", "nope"]);
+    assert_eq!(done.code, 1);
+    assert_eq!(
+        done.err,
+        "Error response from daemon: No such image: nope:latest\n"
     );
     let done = fake.run(&["run", "nope"]);
     assert_eq!(done.code, 125);
     assert_eq!(
         done.err,
-        "tare: Error response from daemon: No such image: nope:latest\n\
-         hint: 'tare load -i FILE' or 'tare import FILE nope' brings an image here; pulling from registries is not there yet\n\
+        "Unable to find image 'nope:latest' locally\n\
+         tare: Error response from daemon: not there\n\
          See 'tare run --help'.\n"
     );
-    let done = fake.run(&["create", "nope"]);
-    assert_eq!(done.code, 1);
     assert!(
-        done.err
-            .starts_with("Error response from daemon: No such image: nope:latest\nhint: "),
-        "{}",
-        done.err
+        fake.asked()
+            .contains(&"POST /images/create?fromImage=nope&tag=latest".to_owned())
     );
 }
 

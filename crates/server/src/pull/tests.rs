@@ -37,7 +37,7 @@ fn the_words_of_docker() {
     assert_eq!(value["progressDetail"]["current"], 500_000);
     assert_eq!(
         value["progress"],
-        "[=========================>                         ]     500kB/1MB"
+        "[=========================>                         ]    500kB/1MB"
     );
     assert_eq!(value["id"], digest.hex()[..12]);
 }

@@ -9,8 +9,8 @@ const WIDTH: u64 = 50;
 pub(crate) fn amount(message: Message, current: u64, total: u64) -> Message {
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let mut drawn = String::new();
-    if total > 0 {
-        let done = (current.min(total).saturating_mul(100) / total / 2).min(WIDTH);
+    if let Some(percent) = current.min(total).saturating_mul(100).checked_div(total) {
+        let done = (percent / 2).min(WIDTH);
         let signs = "=".repeat(usize::try_from(done).unwrap_or_default());
         let spaces = " ".repeat(usize::try_from(WIDTH - done).unwrap_or_default());
         drawn = format!("[{signs}>{spaces}] ");

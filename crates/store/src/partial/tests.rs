@@ -13,7 +13,7 @@ fn store(directory: &tempfile::TempDir) -> Store {
 }
 
 fn bytes(count: usize) -> Vec<u8> {
-    (0..count).map(|i| (i * 7 % 251) as u8).collect()
+    (0..=250_u8).cycle().take(count).collect()
 }
 
 fn get(store: &Store, whole: &[u8]) -> Option<Partial> {
