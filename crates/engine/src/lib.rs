@@ -33,8 +33,8 @@ pub mod system;
 mod truth;
 pub mod volume;
 
+pub use ::registry::Credentials;
+pub use ::registry::client::Settings as RegistrySettings;
 pub use error::{Error, Kind, Result};
 pub use open::{Binaries, Config, Engine, Paths, Prospect};
 pub use outlet::Outlet;
-pub use ::registry::Credentials;
-pub use ::registry::client::Settings as RegistrySettings;

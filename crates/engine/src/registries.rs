@@ -1,11 +1,11 @@
 //! What registries say when something fails, in Docker's words.
 
-use registry::Kind as Why;
+use ::registry::Kind as Why;
 
 use crate::error::{Error, Kind};
 
-impl From<registry::Error> for Error {
-    fn from(error: registry::Error) -> Self {
+impl From<::registry::Error> for Error {
+    fn from(error: ::registry::Error) -> Self {
         let kind = match error.kind {
             Why::NotFound => Kind::NotFound,
             Why::TooMany => Kind::Unavailable,
@@ -18,7 +18,7 @@ impl From<registry::Error> for Error {
 }
 
 /// Why an image can't be had. Registries don't tell those without rights what there is, so both look the same.
-pub(crate) fn no_image(error: registry::Error, name: &str, reference: &str) -> Error {
+pub(crate) fn no_image(error: ::registry::Error, name: &str, reference: &str) -> Error {
     let chain = error.chain();
     let unknown = chain.contains("name unknown");
     match error.kind {

@@ -8,9 +8,9 @@ mod layer;
 mod news;
 mod resolve;
 
+use ::registry::Credentials;
+use ::registry::client::{Access, Fetched, Repository};
 use failpoint::failpoint;
-use registry::Credentials;
-use registry::client::{Access, Fetched, Repository};
 use spec::image::ImageConfig;
 use spec::{BlobDigest, ChainId, Digest, ImageId, LayerId, Platform, Reference};
 use state::{Durability, EntryId, ImageRow};

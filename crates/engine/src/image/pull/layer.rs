@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::time::Duration;
 
+use ::registry::client::{Download, Progress, Repository, Target};
 use failpoint::failpoint;
-use registry::client::{Download, Progress, Repository, Target};
 use spec::image::Descriptor;
 use spec::{BlobDigest, DiffId, Digest, Hasher, LayerId};
 use store::{Arrival, Arriving, Layer, Partial, Pending, Store};

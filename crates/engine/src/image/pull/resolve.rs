@@ -1,6 +1,6 @@
 //! From a name in a registry to the manifest of one image.
 
-use registry::client::{Fetched, Repository};
+use ::registry::client::{Fetched, Repository};
 use spec::Platform;
 use spec::image::{
     Descriptor, Document, ImageConfig, MAX_DOCUMENT, MAX_INDEX_DEPTH, Manifest, media,
