@@ -20,6 +20,8 @@ mod lists;
 mod manifests;
 #[path = "server/mirrors.rs"]
 mod mirrors;
+#[path = "server/own_client.rs"]
+mod own_client;
 #[path = "server/place.rs"]
 mod place;
 #[path = "server/storages.rs"]
