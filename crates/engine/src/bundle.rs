@@ -3,6 +3,7 @@
 //! [`spec`] is pure: what it has to know of the host is passed in, and [`validate`] runs the same rules when a container is
 //! made, so that what starts is what was promised.
 
+pub(crate) mod block;
 mod capabilities;
 pub(crate) mod defaults;
 pub(crate) mod devices;
@@ -21,8 +22,8 @@ use std::path::Path;
 use spec::ContainerId;
 use spec::profile;
 use spec::runtime::{
-    ConsoleSize, Linux, Namespace, NamespaceKind, Pids, Process, Resources, Root, Spec, User,
-    VERSION,
+    BlockIo, ConsoleSize, Linux, Namespace, NamespaceKind, Pids, Process, Resources, Root, Spec,
+    User, VERSION,
 };
 
 use crate::container::HostConfig;
@@ -43,6 +44,10 @@ pub(crate) struct Input<'a> {
     pub(crate) facts: &'a Facts,
     /// The devices that were asked for.
     pub(crate) devices: &'a [HostDevice],
+    /// Limits of block devices.
+    pub(crate) block_io: &'a BlockIo,
+    /// The program that is the first process if one is asked for, on the host.
+    pub(crate) init: &'a Path,
 }
 
 /// What a specification depends on beside the container.
@@ -72,7 +77,6 @@ pub(crate) fn validate(stored: &Stored) -> Result<()> {
     for device in &host.devices {
         devices::permissions(device)?;
     }
-    groups(&host.group_add)?;
     let named = !stored.config.domainname.is_empty() || !stored.config.hostname.is_empty();
     if named && host.uts_mode == "host" {
         return Err(Error::invalid(
@@ -88,6 +92,10 @@ pub(crate) fn limits(host: &HostConfig) -> Resources {
         pids: host.pids_limit.map(|limit| Pids {
             limit: if limit > 0 { limit } else { -1 },
         }),
+        block_io: (host.blkio_weight != 0).then(|| BlockIo {
+            weight: Some(host.blkio_weight),
+            ..BlockIo::default()
+        }),
         ..resources::limits(host)
     }
 }
@@ -96,6 +104,10 @@ pub(crate) fn limits(host: &HostConfig) -> Resources {
 pub(crate) fn spec(input: &Input<'_>) -> Result<Spec> {
     let Stored { config, host, .. } = input.stored;
     let own_uts = host.uts_mode != "host";
+    let mut mounts = mounts::mounts(input);
+    if uses_init(host) {
+        mounts.push(mounts::init(input.init));
+    }
     Ok(Spec {
         oci_version: VERSION.to_owned(),
         process: Some(process(input)?),
@@ -113,7 +125,7 @@ pub(crate) fn spec(input: &Input<'_>) -> Result<Spec> {
         } else {
             String::new()
         },
-        mounts: mounts::mounts(input),
+        mounts,
         hooks: None,
         annotations: host.annotations.clone(),
         linux: Some(linux(input)?),
@@ -136,6 +148,7 @@ fn process(input: &Input<'_>) -> Result<Process> {
     } = input.stored;
     let caps = capabilities::of(host, &input.facts.capabilities);
     let (rows, columns) = host.console_size;
+    let security = security::parse(&host.security_opt)?;
     let console = config.tty && rows > 0 && columns > 0;
     Ok(Process {
         terminal: config.tty,
@@ -144,10 +157,15 @@ fn process(input: &Input<'_>) -> Result<Process> {
             width: columns.into(),
         }),
         user: User {
-            additional_gids: groups(&host.group_add)?,
+            additional_gids: numbers(&host.group_add),
             ..User::default()
         },
-        args: args.clone(),
+        args: if uses_init(host) {
+            let own = [INIT.to_owned(), "--".to_owned()];
+            own.into_iter().chain(args.iter().cloned()).collect()
+        } else {
+            args.clone()
+        },
         env: environment(config, &hostname(input)),
         cwd: if config.working_dir.is_empty() {
             "/".to_owned()
@@ -156,20 +174,27 @@ fn process(input: &Input<'_>) -> Result<Process> {
         },
         capabilities: Some(profile::capabilities(&caps, 0)),
         rlimits: ulimits::rlimits(&host.ulimits)?,
-        no_new_privileges: security::parse(&host.security_opt)?.no_new_privileges,
+        no_new_privileges: security.no_new_privileges,
+        apparmor_profile: security.apparmor,
         oom_score_adj: i32::try_from(host.oom_score_adj).ok(),
         ..Process::default()
     })
 }
 
-fn groups(names: &[String]) -> Result<Vec<u32>> {
-    let number = |name: &String| {
-        name.parse::<u32>().map_err(|_| {
-            Error::unsupported(format!("group {name} can't be added by its name yet"))
-                .hint("use its number")
-        })
-    };
-    names.iter().map(number).collect()
+/// The numbers among groups; their monitor finds the names in the container's files.
+fn numbers(groups: &[String]) -> Vec<u32> {
+    groups
+        .iter()
+        .filter_map(|group| group.parse().ok())
+        .collect()
+}
+
+/// Where the first process is in a container that has one of ours, by the name at which Docker has its own.
+const INIT: &str = "/sbin/docker-init";
+
+/// Whether the first process is ours. Where other processes are seen it would not be the first, and do nothing.
+fn uses_init(host: &HostConfig) -> bool {
+    host.init == Some(true) && matches!(host.pid_mode.as_str(), "" | "private")
 }
 
 fn linux(input: &Input<'_>) -> Result<Linux> {
@@ -183,7 +208,10 @@ fn linux(input: &Input<'_>) -> Result<Linux> {
     };
     Ok(Linux {
         sysctl: sysctls::sysctls(host),
-        resources: Some(resources::resources(host, input.devices)?),
+        resources: Some(Resources {
+            block_io: (*input.block_io != BlockIo::default()).then(|| input.block_io.clone()),
+            ..resources::resources(host, input.devices)?
+        }),
         namespaces: namespaces(host),
         devices: input.devices.iter().map(HostDevice::node).collect(),
         seccomp: filter,

@@ -28,8 +28,8 @@ use spec::ContainerId;
 
 pub use crate::stdin::StdinWriter;
 pub use config::{
-    BindOptions, Config, Device, Healthcheck, HostConfig, LogConfig, MountKind, MountRequest,
-    PortBinding, RestartPolicy, TmpfsOptions, Ulimit, VolumeOptions,
+    BindOptions, BlockRate, BlockWeight, Config, Device, Healthcheck, HostConfig, LogConfig,
+    MountKind, MountRequest, PortBinding, RestartPolicy, TmpfsOptions, Ulimit, VolumeOptions,
 };
 pub use health::{Health, HealthLook, HealthStatus};
 pub use stats::{CpuUsage, IoCount, MemoryUsage, Meter, NetworkUsage, Sample};

@@ -203,7 +203,7 @@ fn create(inner: &Inner, container: &str, config: ExecConfig) -> Result<String> 
             return Err(pause::restarting(&row));
         }
         now if now.is_alive() => {}
-        _ => return Err(not_running(&row)),
+        _ => return Err(pause::not_running(inner, &row)),
     }
     let stored = Stored::parse(&row.id, &row.config)?;
     let id = ExecId::new(&row.id, kernel::random::bytes()?);
@@ -243,6 +243,8 @@ fn process(
         volumes: &inner.volumes_dir(),
         facts: inner.facts()?,
         devices: &[],
+        block_io: &spec::runtime::BlockIo::default(),
+        init: &inner.config.binaries.monitor,
     };
     // The container's environment, with a terminal's type by the exec's own terminal.
     let own = Config {

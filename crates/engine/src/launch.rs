@@ -45,6 +45,12 @@ pub(crate) fn document(
         spec,
         // Always resolved, also root: its home and its groups are the image's to say.
         user: Some(user(config)),
+        groups: host
+            .group_add
+            .iter()
+            .filter(|group| group.parse::<u32>().is_err())
+            .cloned()
+            .collect(),
         cgroup: inner.cgroup(&host.cgroup_parent, id),
         monitor_cgroup: Some(format!(
             "{}/monitors",
@@ -117,6 +123,13 @@ fn remove_command(inner: &Inner, id: &ContainerId) -> Vec<String> {
 
 fn limits(log: &LogConfig) -> LogLimits {
     let default = LogLimits::default();
+    if log.driver == "none" {
+        // Only what whoever is attached needs as a buffer.
+        return LogLimits {
+            max_size: 256 * 1024,
+            max_files: 2,
+        };
+    }
     let option = |name: &str| log.options.get(name);
     LogLimits {
         max_size: option("max-size")

@@ -120,6 +120,11 @@ pub(crate) fn open(engine: &Engine, name: &str, request: &LogRequest) -> Result<
     let inner = &*engine.0;
     let row = lookup::find(inner, name)?;
     let stored = Stored::parse(&row.id, &row.config)?;
+    if stored.host.log_config.driver == "none" {
+        return Err(Error::unsupported(
+            "configured logging driver does not support reading",
+        ));
+    }
     if !request.stdout && !request.stderr {
         return Err(Error::invalid("You must choose at least one stream"));
     }

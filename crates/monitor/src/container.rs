@@ -60,6 +60,8 @@ impl Made {
         let root = RootDir::from_fd(root);
         let process = launch.spec.process.get_or_insert_default();
         process.oom_score_adj = process.oom_score_adj.or(launch.oom_score_adj);
+        let groups = runtime::resolve_groups(&root, &launch.groups).during("find group")?;
+        process.user.additional_gids.extend(groups);
         become_user(process, launch.user.as_deref(), &root)?;
         let id = launch.id.to_string();
         let created = runtime::create(&Config {
@@ -133,6 +135,8 @@ impl Container {
         let base = launch.spec.process.take().unwrap_or_default();
         let mut process = replaced(base, launch.oom_score_adj, wanted);
         if let Some(root) = &self.root {
+            let groups = runtime::resolve_groups(root, &launch.groups).during("find group")?;
+            process.user.additional_gids.extend(groups);
             let user = wanted.user.as_deref().or(launch.user.as_deref());
             become_user(&mut process, user, root)?;
         }

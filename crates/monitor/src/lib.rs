@@ -24,6 +24,7 @@ mod execs;
 mod finish;
 mod follower;
 mod health;
+mod init;
 mod launch;
 mod names;
 mod output;
@@ -36,6 +37,7 @@ mod settle;
 mod streams;
 
 pub use error::{Error, Result};
+pub use init::{INIT, init};
 
 use error::During;
 

@@ -10,6 +10,8 @@ use kernel::cgroup::Layout;
 use protocol::condition::Run;
 use protocol::{ExitRecord, Launch, Phase, Restart};
 
+use spec::runtime::{BlockIo, Resources};
+
 use crate::error::{During, Result};
 use crate::launch;
 use crate::record::{Lasting, Place};
@@ -73,6 +75,23 @@ impl Restarts {
     }
 }
 
+/// What a container was made with, but for what was changed.
+fn changed(before: Resources, limits: &Resources) -> Resources {
+    let weight = limits.block_io.as_ref().and_then(|io| io.weight);
+    let block_io = match (before.block_io, weight) {
+        (Some(io), Some(_)) => Some(BlockIo { weight, ..io }),
+        (None, Some(_)) => limits.block_io.clone(),
+        (io, None) => io,
+    };
+    Resources {
+        memory: limits.memory.clone(),
+        cpu: limits.cpu.clone(),
+        pids: limits.pids.clone(),
+        block_io,
+        ..before
+    }
+}
+
 impl Monitor {
     pub(crate) fn is_between(&self) -> bool {
         matches!(self.state.condition.phase, Phase::Restarting(_))
@@ -125,11 +144,8 @@ impl Monitor {
         let mut launch = Launch::read(&document).during("read launch")?;
         if let Some(limits) = &self.limits {
             let linux = launch.spec.linux.get_or_insert_default();
-            let devices = linux.resources.take().unwrap_or_default().devices;
-            linux.resources = Some(spec::runtime::Resources {
-                devices,
-                ..(**limits).clone()
-            });
+            let before = linux.resources.take().unwrap_or_default();
+            linux.resources = Some(changed(before, limits));
         }
         let layout = Layout::probe().during("find cgroups")?;
         let given = (document, root);

@@ -61,6 +61,9 @@ pub struct Launch {
     /// the specification's user.
     #[serde(default)]
     pub user: Option<String>,
+    /// More groups of that user, by their names in the container's files.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// The container's cgroup, a path below the mount points of the hierarchies.
     pub cgroup: String,
     /// The cgroup that the monitor moves to when the program runs. `None`: it stays where it was started.

@@ -56,4 +56,4 @@ pub use plan::check;
 pub use rdt::release_rdt;
 pub use systemd::{Scope, is_booted};
 pub use update::update;
-pub use user::{User, resolve_user};
+pub use user::{User, resolve_groups, resolve_user};

@@ -27,6 +27,22 @@ pub fn resolve_user(root: &RootDir, asked: &str, extra: &[u32]) -> Result<User> 
     find(&Users::read(root)?, asked, extra)
 }
 
+/// The numbers of groups that the container's files name.
+///
+/// # Errors
+/// A name isn't in the file, or the file isn't such as is read.
+pub fn resolve_groups(root: &RootDir, names: &[String]) -> Result<Vec<u32>> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let users = Users::read(root)?;
+    let number = |name: &String| {
+        let found = users.group(name);
+        found.ok_or_else(|| unknown("group", name, "group"))
+    };
+    names.iter().map(number).collect()
+}
+
 pub(crate) fn find(users: &Users, asked: &str, extra: &[u32]) -> Result<User> {
     let (name, group) = asked.split_once(':').unwrap_or((asked, ""));
     let (uid, entry) = match number(name)? {

@@ -151,7 +151,6 @@ fn flags_out_of_range(sandbox: &Sandbox, transport: Transport) {
             ["--security-opt", "seccomp=/no/such/profile"],
             "/no/such/profile",
         ),
-        (["--security-opt", "apparmor=nope"], "apparmor"),
         (
             ["--sysctl", "kernel.core_pattern=|x"],
             "kernel.core_pattern",
@@ -179,7 +178,6 @@ fn what_is_not_there_yet_is_refused(sandbox: &Sandbox, transport: Transport) {
         ["-p", "80:80"].as_slice(),
         &["-P"],
         &["--link", "a:b"],
-        &["--restart", "always"],
         &["--network", "bridge"],
     ] {
         let said = host

@@ -3,24 +3,29 @@
 use spec::profile;
 use spec::runtime::Mount;
 
-use super::Input;
+use super::{Input, security};
 use crate::container::MountKind;
 use crate::container::stored::{Stored, StoredMount};
 
 pub(super) fn mounts(input: &Input<'_>) -> Vec<Mount> {
     let Stored { host, mounts, .. } = input.stored;
+    // Refused when it was made, if it could not be read.
+    let writable_cgroups =
+        security::parse(&host.security_opt).is_ok_and(|security| security.writable_cgroups);
     let mut all = profile::mounts();
     for mount in &mut all {
         match mount.destination.as_str() {
             "/dev/shm" if host.shm_size > 0 => set_option(mount, "size=", host.shm_size),
             "/sys" | "/sys/fs/cgroup" if host.privileged => mount.options.retain(|o| o != "ro"),
+            "/sys/fs/cgroup" if writable_cgroups => mount.options.retain(|o| o != "ro"),
             _ => {}
         }
     }
     match host.ipc_mode.as_str() {
         "host" => {
             for mount in &mut all {
-                if matches!(mount.destination.as_str(), "/dev/shm" | "/dev/mqueue") {
+                // Of queues, each mount shows those of its namespace.
+                if mount.destination == "/dev/shm" {
                     *mount = bound(
                         &mount.destination.clone(),
                         &mount.destination,
@@ -60,6 +65,16 @@ pub(super) fn mounts(input: &Input<'_>) -> Vec<Mount> {
     }
     all.extend(mounts.iter().map(|own| user(own, input)));
     all
+}
+
+/// The program that is the first process.
+pub(super) fn init(program: &std::path::Path) -> Mount {
+    let source = program.display().to_string();
+    bound(
+        super::INIT,
+        &source,
+        &["bind", "rprivate", "ro", "nosuid", "nodev"],
+    )
 }
 
 fn covers(own: &str, default: &str) -> bool {

@@ -75,6 +75,8 @@ fn cpu(host: &HostConfig) -> Option<Cpu> {
         )
     };
     let cpu = Cpu {
+        realtime_runtime: (host.cpu_realtime_runtime != 0).then_some(host.cpu_realtime_runtime),
+        realtime_period: positive(host.cpu_realtime_period),
         shares: positive(host.cpu_shares),
         quota,
         period,

@@ -7,6 +7,10 @@ use crate::error::{Error, Result};
 pub(super) struct Security {
     pub(super) no_new_privileges: bool,
     pub(super) filter: Filter,
+    /// Whether the cgroup file system can be written.
+    pub(super) writable_cgroups: bool,
+    /// The AppArmor profile, if one is named.
+    pub(super) apparmor: String,
 }
 
 /// Which system calls are allowed.
@@ -23,6 +27,8 @@ pub(super) fn parse(options: &[String]) -> Result<Security> {
     let mut security = Security {
         no_new_privileges: false,
         filter: Filter::Default,
+        writable_cgroups: false,
+        apparmor: String::new(),
     };
     for option in options {
         let invalid = || Error::invalid(format!("invalid --security-opt 1: \"{option}\""));
@@ -36,18 +42,18 @@ pub(super) fn parse(options: &[String]) -> Result<Security> {
             .ok_or_else(invalid)?;
         match (name, value) {
             ("no-new-privileges", value) => {
-                security.no_new_privileges = match value.to_ascii_lowercase().as_str() {
-                    "true" | "1" | "t" => true,
-                    "false" | "0" | "f" => false,
-                    _ => return Err(invalid()),
-                };
+                security.no_new_privileges = truth(value).ok_or_else(invalid)?;
+            }
+            ("writable-cgroups", value) => {
+                security.writable_cgroups = truth(value).ok_or_else(invalid)?;
             }
             ("seccomp", "unconfined") => security.filter = Filter::None,
             ("seccomp", "builtin" | "default") => security.filter = Filter::Default,
             ("seccomp", profile) => security.filter = Filter::Profile(profile.to_owned()),
             // Nothing of the kind is in force here, which is what is asked for.
             ("apparmor", "unconfined") | ("label", "disable") => {}
-            ("apparmor" | "label", _) => {
+            ("apparmor", profile) => profile.clone_into(&mut security.apparmor),
+            ("label", _) => {
                 return Err(Error::unsupported(format!(
                     "security option {option} can't be enforced: {name} is not supported yet"
                 )));
@@ -56,4 +62,12 @@ pub(super) fn parse(options: &[String]) -> Result<Security> {
         }
     }
     Ok(security)
+}
+
+fn truth(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "true" | "1" | "t" => Some(true),
+        "false" | "0" | "f" => Some(false),
+        _ => None,
+    }
 }

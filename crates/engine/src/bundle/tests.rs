@@ -52,6 +52,8 @@ fn with_devices(stored: &Stored, devices: &[HostDevice]) -> Spec {
         volumes: Path::new("/v"),
         facts: &facts(),
         devices,
+        block_io: &spec::runtime::BlockIo::default(),
+        init: Path::new("/tare-monitor"),
     })
     .unwrap()
 }
@@ -222,12 +224,32 @@ fn security_options() {
         ("seccomp={}", Kind::InvalidParameter),
         ("nonsense", Kind::InvalidParameter),
         ("systempaths=x", Kind::InvalidParameter),
-        ("apparmor=docker-default", Kind::Unsupported),
+        ("writable-cgroups=perhaps", Kind::InvalidParameter),
         ("label=type:x", Kind::Unsupported),
     ] {
         let error = validate(&stored(Config::default(), with(&[option]))).unwrap_err();
         assert_eq!(error.kind, kind, "{option}");
     }
+}
+
+#[test]
+fn an_apparmor_profile_is_the_runtimes_to_apply() {
+    let host = HostConfig {
+        security_opt: texts(&["apparmor=mine", "writable-cgroups"]),
+        ..HostConfig::default()
+    };
+    assert!(validate(&stored(Config::default(), host)).is_err());
+    let host = HostConfig {
+        security_opt: texts(&["apparmor=mine", "writable-cgroups=true"]),
+        ..HostConfig::default()
+    };
+    let spec = of(Config::default(), host);
+    assert_eq!(spec.process.unwrap().apparmor_profile, "mine");
+    let cgroups = spec
+        .mounts
+        .iter()
+        .find(|m| m.destination == "/sys/fs/cgroup");
+    assert!(cgroups.is_none_or(|m| !m.options.contains(&"ro".to_owned())));
 }
 
 #[test]
@@ -498,12 +520,13 @@ fn a_terminal_has_a_size_and_a_type() {
 }
 
 #[test]
-fn groups_are_numbers_for_now() {
+fn names_of_groups_are_left_to_the_monitor() {
     let with = |group: &str| HostConfig {
         group_add: texts(&[group]),
         ..HostConfig::default()
     };
     let spec = of(Config::default(), with("27"));
     assert_eq!(spec.process.unwrap().user.additional_gids, [27]);
-    assert!(validate(&stored(Config::default(), with("wheel"))).is_err());
+    let spec = of(Config::default(), with("wheel"));
+    assert!(spec.process.unwrap().user.additional_gids.is_empty());
 }

@@ -16,6 +16,8 @@ pub(crate) struct Machine {
     pub(crate) cpus: usize,
     /// Whether the cgroup hierarchy is the unified one alone.
     pub(crate) unified: bool,
+    /// Whether real-time scheduling can be limited.
+    pub(crate) realtime: bool,
 }
 
 /// Refuses what is wrong or can't be done; gives warnings for what is not as was asked.
@@ -166,11 +168,6 @@ fn restarts(host: &HostConfig) -> Result<()> {
 
 fn life(host: &HostConfig) -> Result<()> {
     restarts(host)?;
-    if host.init == Some(true) {
-        return Err(Error::unsupported(
-            "an init process (--init) is not supported yet",
-        ));
-    }
     // Who copies a container gives back what its description says.
     if !["", "tare", RUNTIME].contains(&host.runtime.as_str()) {
         return Err(Error::invalid(format!(
@@ -204,10 +201,10 @@ fn life(host: &HostConfig) -> Result<()> {
 fn log(host: &HostConfig) -> Result<()> {
     let log = &host.log_config;
     match log.driver.as_str() {
-        "" | "json-file" | "local" => {}
+        "" | "json-file" | "local" | "none" => {}
         other => {
             return Err(Error::unsupported(format!(
-                "logging driver {other} is not supported: json-file and local are, and mean the engine's own log"
+                "logging driver {other} is not supported: json-file and local are, and mean the engine's own log; none keeps nothing"
             )));
         }
     }

@@ -134,8 +134,16 @@ pub struct HostConfig {
     pub pids_limit: Option<i64>,
     /// 10 to 1000.
     pub blkio_weight: u16,
-    /// Whether any of the limits of single block devices is set: refused.
-    pub blkio_device_limits: bool,
+    /// The same of single block devices.
+    pub blkio_weight_device: Vec<BlockWeight>,
+    /// Bytes read a second.
+    pub blkio_read_bps: Vec<BlockRate>,
+    /// Bytes written a second.
+    pub blkio_write_bps: Vec<BlockRate>,
+    /// Reads a second.
+    pub blkio_read_iops: Vec<BlockRate>,
+    /// Writes a second.
+    pub blkio_write_iops: Vec<BlockRate>,
     /// Whether running out of memory does not kill.
     pub oom_kill_disable: bool,
     /// -1000 to 1000.
@@ -303,6 +311,26 @@ pub struct PortBinding {
     pub host_ip: String,
     /// The host's port; empty for any.
     pub host_port: String,
+}
+
+/// The weight of a block device.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BlockWeight {
+    /// Its path on the host.
+    pub path: String,
+    /// 10 to 1000.
+    pub weight: u16,
+}
+
+/// A rate of a block device.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BlockRate {
+    /// Its path on the host.
+    pub path: String,
+    /// A second.
+    pub rate: u64,
 }
 
 /// A limit of processes.

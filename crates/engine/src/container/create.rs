@@ -135,6 +135,7 @@ pub(super) fn machine() -> Machine {
     Machine {
         cpus: std::thread::available_parallelism().map_or(1, usize::from),
         unified: bundle::facts::is_unified(),
+        realtime: std::path::Path::new("/sys/fs/cgroup/cpu/cpu.rt_runtime_us").exists(),
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn resume(engine: &Engine, name: &str) -> Result<()> {
 pub(super) fn phase(inner: &Inner, row: &ContainerRow) -> Result<Phase> {
     match truth::look(inner, row)? {
         Now::Running(alive) => Ok(alive.condition.phase),
-        Now::Starting | Now::Stopped(_) | Now::Gone => Err(not_running(row)),
+        Now::Starting | Now::Stopped(_) | Now::Gone => Err(not_running(inner, row)),
     }
 }
 
@@ -51,8 +51,23 @@ pub(crate) fn restarting(row: &ContainerRow) -> Error {
     ))
 }
 
-pub(super) fn not_running(row: &ContainerRow) -> Error {
-    Error::conflict(format!("Container {} is not running", row.id))
+/// That it does not run, and what became of it: where Docker is silent.
+pub(crate) fn not_running(inner: &Inner, row: &ContainerRow) -> Error {
+    let error = Error::conflict(format!("container {} is not running", row.id));
+    let name = &row.name;
+    match truth::look(inner, row) {
+        Ok(Now::Stopped(Some(last))) if last.started_at > 0 => error.hint(format!(
+            "it ended with exit code {}: 'tare logs {name}' shows what it said",
+            last.code
+        )),
+        Ok(Now::Stopped(Some(_))) => error.hint(format!(
+            "it could not be started: 'tare start {name}' says why"
+        )),
+        Ok(Now::Stopped(None)) => error.hint(format!(
+            "it was never started: 'tare start {name}' does that"
+        )),
+        _ => error,
+    }
 }
 
 fn tell(inner: &Inner, row: &ContainerRow, request: &Request, action: &str) -> Result<()> {
@@ -62,7 +77,7 @@ fn tell(inner: &Inner, row: &ContainerRow, request: &Request, action: &str) -> R
             Ok(())
         }
         // It has ended meanwhile.
-        Ok(None) => Err(not_running(row)),
+        Ok(None) => Err(not_running(inner, row)),
         // Another was faster.
         Err(error) if error.kind == Kind::Conflict => Err(Error::conflict(format!(
             "Container {}: {}",

@@ -72,6 +72,7 @@ fn begin(inner: &Inner, row: &ContainerRow, stored: &Stored) -> Result<()> {
     make_dir(&run)?;
     let facts = inner.facts()?;
     let devices = devices::look_up(&stored.host)?;
+    let block_io = bundle::block::look_up(&stored.host)?;
     volume::check_sources(inner, &stored.mounts)?;
     let input = bundle::Input {
         id: &row.id,
@@ -80,6 +81,8 @@ fn begin(inner: &Inner, row: &ContainerRow, stored: &Stored) -> Result<()> {
         volumes: &inner.volumes_dir(),
         facts,
         devices: &devices,
+        block_io: &block_io,
+        init: &inner.config.binaries.monitor,
     };
     let names = network_files::Names {
         host: bundle::hostname(&input),

@@ -41,6 +41,9 @@ pub struct Spawn {
     pub fds: Vec<(OwnedFd, i32)>,
     /// Whether it leads a session of its own.
     pub setsid: bool,
+    /// Whether it leads a process group of its own, which is put in front at the caller's terminal if that is its standard
+    /// input. The caller must have `SIGTTOU` blocked.
+    pub foreground: bool,
     /// The signal that it gets when the thread that starts it ends.
     pub death_signal: Option<i32>,
     /// `cgroup.procs` files into which it puts itself before it becomes the program.
@@ -77,6 +80,7 @@ impl Spawn {
             cwd: None,
             fds: Vec::new(),
             setsid: false,
+            foreground: false,
             death_signal: None,
             cgroup: Vec::new(),
         }
@@ -135,6 +139,7 @@ impl Spawn {
         let plan = Plan {
             cgroups: &cgroups,
             session: self.setsid,
+            group: self.foreground,
             death_signal: self.death_signal.unwrap_or(0),
             directory: cwd.as_deref(),
             moves: &descriptors.moves,

@@ -15,6 +15,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) cgroups: &'a [c_int],
     /// Whether it leads a session of its own.
     pub(crate) session: bool,
+    /// Whether it leads a process group, which is put in front at the terminal that is its standard input.
+    pub(crate) group: bool,
     /// The signal at the end of the thread that spawned it; 0 for none.
     pub(crate) death_signal: c_int,
     pub(crate) directory: Option<&'a CStr>,
@@ -158,10 +160,17 @@ fn enter_cgroups(shared: &Shared<'_>) -> bool {
 
 fn enter_session(shared: &Shared<'_>) -> bool {
     shared.stage.store(Stage::Session as i32, Ordering::SeqCst);
-    // SAFETY: setsid(2), prctl(2), getppid(2) with integers.
+    // SAFETY: setsid(2), setpgid(2), tcsetpgrp(3), prctl(2), getppid(2) with integers.
     unsafe {
         if shared.plan.session && libc::setsid() < 0 {
             return false;
+        }
+        if shared.plan.group {
+            if libc::setpgid(0, 0) < 0 {
+                return false;
+            }
+            // Without a terminal there is no front.
+            libc::tcsetpgrp(0, libc::getpid());
         }
         if shared.plan.death_signal != 0 {
             if libc::prctl(libc::PR_SET_PDEATHSIG, shared.plan.death_signal) < 0 {

@@ -7,12 +7,12 @@ use crate::error::{Answer, Refusal};
 use crate::request::Params;
 
 /// The filters of containers that are understood.
-const CONTAINERS: [&str; 11] = [
-    "ancestor", "before", "exited", "health", "id", "label", "name", "network", "since", "status",
-    "volume",
+const CONTAINERS: [&str; 12] = [
+    "is-task", "ancestor", "before", "exited", "health", "id", "label", "name", "network", "since",
+    "status", "volume",
 ];
 /// Those that Docker has besides.
-const CONTAINERS_LATER: [&str; 4] = ["expose", "is-task", "isolation", "publish"];
+const CONTAINERS_LATER: [&str; 3] = ["expose", "isolation", "publish"];
 
 /// What containers to list; none if nothing can match.
 pub(crate) fn containers(params: &Params) -> Answer<Option<ListRequest>> {
@@ -26,6 +26,10 @@ pub(crate) fn containers(params: &Params) -> Answer<Option<ListRequest>> {
     }
     let known = [&CONTAINERS[..], &CONTAINERS_LATER[..]].concat();
     filters.only(&known).map_err(Refusal::bad)?;
+    // No container is a task of a swarm.
+    if filters.flag("is-task").map_err(Refusal::bad)? == Some(true) {
+        return Ok(None);
+    }
     let list = |key: &str| filters.get(key).to_vec();
     let exited = |text: &String| {
         text.parse()

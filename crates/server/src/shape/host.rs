@@ -1,26 +1,15 @@
 //! What the host does for a container.
 
 use api::container as wire;
-use engine::container::{Device, HostConfig, LogConfig, PortBinding, RestartPolicy, Ulimit};
+use engine::container::{
+    BlockRate, BlockWeight, Device, HostConfig, LogConfig, PortBinding, RestartPolicy, Ulimit,
+};
 
 use super::{mount, unless_empty};
 use crate::error::{Answer, Refusal};
 
 /// From the wire. Windows' fields are ignored, as Docker ignores them.
 pub(super) fn decode(host: wire::HostConfig) -> Answer<HostConfig> {
-    let blkio = [
-        &host.blkio_device_read_bps,
-        &host.blkio_device_write_bps,
-        &host.blkio_device_read_iops,
-        &host.blkio_device_write_iops,
-    ];
-    let device_limits = blkio
-        .iter()
-        .any(|limits| limits.as_ref().is_some_and(|l| !l.is_empty()));
-    let device_weights = host
-        .blkio_weight_device
-        .as_ref()
-        .is_some_and(|list| !list.is_empty());
     let mounts = host
         .mounts
         .unwrap_or_default()
@@ -58,7 +47,19 @@ pub(super) fn decode(host: wire::HostConfig) -> Answer<HostConfig> {
         // The same of 0 and -1.
         pids_limit: host.pids_limit.filter(|limit| *limit > 0),
         blkio_weight: host.blkio_weight,
-        blkio_device_limits: device_limits || device_weights,
+        blkio_weight_device: host
+            .blkio_weight_device
+            .unwrap_or_default()
+            .into_iter()
+            .map(|device| BlockWeight {
+                path: device.path,
+                weight: device.weight,
+            })
+            .collect(),
+        blkio_read_bps: decode_rates(host.blkio_device_read_bps),
+        blkio_write_bps: decode_rates(host.blkio_device_write_bps),
+        blkio_read_iops: decode_rates(host.blkio_device_read_iops),
+        blkio_write_iops: decode_rates(host.blkio_device_write_iops),
         oom_kill_disable: host.oom_kill_disable.unwrap_or_default(),
         oom_score_adj: host.oom_score_adj,
         ulimits: host
@@ -138,6 +139,22 @@ fn decode_ports(ports: wire::PortBindings) -> std::collections::BTreeMap<String,
         .collect()
 }
 
+fn decode_rates(rates: Option<Vec<wire::BlkioLimit>>) -> Vec<BlockRate> {
+    let rate = |rate: wire::BlkioLimit| BlockRate {
+        path: rate.path,
+        rate: rate.rate,
+    };
+    rates.unwrap_or_default().into_iter().map(rate).collect()
+}
+
+fn encode_rates(rates: Vec<BlockRate>) -> Option<Vec<wire::BlkioLimit>> {
+    let rate = |rate: BlockRate| wire::BlkioLimit {
+        path: rate.path,
+        rate: rate.rate,
+    };
+    Some(rates.into_iter().map(rate).collect())
+}
+
 fn decode_ulimit(limit: wire::Ulimit) -> Ulimit {
     Ulimit {
         name: limit.name,
@@ -201,11 +218,19 @@ pub(super) fn encode(host: HostConfig) -> wire::HostConfig {
         nano_cpus: host.nano_cpus,
         cgroup_parent: host.cgroup_parent,
         blkio_weight: host.blkio_weight,
-        blkio_weight_device: Some(Vec::new()),
-        blkio_device_read_bps: Some(Vec::new()),
-        blkio_device_write_bps: Some(Vec::new()),
-        blkio_device_read_iops: Some(Vec::new()),
-        blkio_device_write_iops: Some(Vec::new()),
+        blkio_weight_device: Some(
+            host.blkio_weight_device
+                .into_iter()
+                .map(|device| wire::BlkioWeight {
+                    path: device.path,
+                    weight: device.weight,
+                })
+                .collect(),
+        ),
+        blkio_device_read_bps: encode_rates(host.blkio_read_bps),
+        blkio_device_write_bps: encode_rates(host.blkio_write_bps),
+        blkio_device_read_iops: encode_rates(host.blkio_read_iops),
+        blkio_device_write_iops: encode_rates(host.blkio_write_iops),
         cpu_period: host.cpu_period,
         cpu_quota: host.cpu_quota,
         cpu_realtime_period: host.cpu_realtime_period,

@@ -88,6 +88,7 @@ impl Bench {
             id: self.id,
             spec,
             user: None,
+            groups: Vec::new(),
             cgroup: format!("{}/{}", self.parent, self.id),
             monitor_cgroup: Some(format!("{}/monitors", self.parent)),
             tty: false,

@@ -7,10 +7,11 @@ use crate::error::{Error, Result};
 pub(super) fn check(host: &HostConfig, machine: Machine) -> Result<()> {
     memory(host, machine)?;
     cpu(host, machine)?;
-    if host.blkio_weight != 0 || host.blkio_device_limits {
-        return Err(Error::unsupported(
-            "limits of block devices are not supported yet",
-        ));
+    let weights = host.blkio_weight_device.iter().map(|device| device.weight);
+    for weight in weights.chain([host.blkio_weight]) {
+        if weight != 0 && !(10..=1000).contains(&weight) {
+            return Err(Error::invalid("Range of blkio weight is from 10 to 1000"));
+        }
     }
     if host.device_requests {
         return Err(Error::unsupported(
@@ -105,8 +106,11 @@ fn cpu(host: &HostConfig, machine: Machine) -> Result<()> {
     if host.cpu_shares < 0 {
         return say("invalid CPU shares: they can't be negative");
     }
-    if host.cpu_realtime_period != 0 || host.cpu_realtime_runtime != 0 {
-        return Err(Error::unsupported("real-time CPU limits are not supported"));
+    if (host.cpu_realtime_period != 0 || host.cpu_realtime_runtime != 0) && !machine.realtime {
+        return say("Your kernel does not support CPU real-time scheduler");
+    }
+    if host.cpu_realtime_runtime > host.cpu_realtime_period && host.cpu_realtime_period != 0 {
+        return say("cpu real-time runtime cannot be higher than cpu real-time period");
     }
     for (what, list) in [
         ("cpuset cpus", &host.cpuset_cpus),

@@ -20,7 +20,7 @@ fn what_docker_sends_for_a_run() {
     assert_eq!(made.host.memory_swappiness, None);
     assert_eq!(made.host.network_mode, "none");
     assert!(made.host.auto_remove && !made.host.oom_kill_disable);
-    assert!(!made.host.blkio_device_limits && !made.host.device_requests);
+    assert!(made.host.blkio_read_bps.is_empty() && !made.host.device_requests);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn what_can_not_be_told_to_the_engine_is_refused() {
         .is_err()
     );
     let limits = r#"{"HostConfig":{"BlkioDeviceReadBps":[{"Path":"/dev/sda","Rate":1}]}}"#;
-    assert!(request(limits).unwrap().host.blkio_device_limits);
+    assert_eq!(request(limits).unwrap().host.blkio_read_bps[0].rate, 1);
 }
 
 #[test]

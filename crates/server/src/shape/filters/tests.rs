@@ -51,9 +51,11 @@ fn what_is_not_understood_is_refused() {
     assert_eq!(status(r#"{"status":["happy"]}"#), StatusCode::BAD_REQUEST);
     assert_eq!(status(r#"{"exited":["x"]}"#), StatusCode::BAD_REQUEST);
     assert_eq!(status(r#"{"nme":["x"]}"#), StatusCode::BAD_REQUEST);
+    assert_eq!(status(r#"{"publish":["80"]}"#), StatusCode::NOT_IMPLEMENTED);
+    assert_eq!(status(r#"{"health":["fine"]}"#), StatusCode::BAD_REQUEST);
     assert_eq!(
-        status(r#"{"health":["healthy"]}"#),
-        StatusCode::NOT_IMPLEMENTED
+        containers(&filtered(r#"{"is-task":["true"]}"#)).unwrap(),
+        None
     );
     assert_eq!(status("{"), StatusCode::BAD_REQUEST);
     assert!(images(&filtered(r#"{"dangling":["maybe"]}"#)).is_err());

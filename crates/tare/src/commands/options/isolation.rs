@@ -48,6 +48,9 @@ pub(crate) struct Options {
     /// Runtime to use for this container
     #[arg(long, value_name = "string")]
     pub(crate) runtime: Option<String>,
+    /// Container isolation technology
+    #[arg(long, value_name = "string")]
+    pub(crate) isolation: Option<String>,
     /// GPU devices to add to the container ('all' to pass all GPUs)
     #[arg(long, value_name = "gpu-request")]
     pub(crate) gpus: Option<String>,

@@ -390,9 +390,17 @@ fn privileges(isolation: &isolation::Options, host: &mut HostConfig) -> Result<(
     host.cap_add = list(&isolation.cap_add);
     host.cap_drop = list(&isolation.cap_drop);
     host.privileged = isolation.privileged;
+    host.isolation = isolation.isolation.clone().unwrap_or_default();
+    // Docker's command line makes lists of it, and its engine knows no such option.
+    let bare = |option: &&String| option.as_str() == "systempaths=unconfined";
+    if isolation.security_opt.iter().any(|option| bare(&option)) {
+        host.masked_paths = Some(Vec::new());
+        host.readonly_paths = Some(Vec::new());
+    }
     let options = isolation
         .security_opt
         .iter()
+        .filter(|option| !bare(option))
         .map(|o| security_option(o))
         .collect::<Result<Vec<_>>>()?;
     host.security_opt = list(&options);
