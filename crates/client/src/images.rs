@@ -52,6 +52,19 @@ pub struct ImagePull {
     pub registry_auth: String,
 }
 
+/// What to push.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImagePush {
+    /// The repository.
+    pub repository: String,
+    /// The tag; every tag if empty.
+    pub tag: String,
+    /// The platform that the image must have; any if empty.
+    pub platform: String,
+    /// What the engine is to show to the registry, encoded; nothing if empty.
+    pub registry_auth: String,
+}
+
 impl Images<'_> {
     /// Lists images.
     ///
@@ -168,6 +181,24 @@ impl Images<'_> {
         let call = Call::post("/images/create")
             .query(query)
             .tar(Upload::stream(tar));
+        self.0.download(call).await.map(Messages::new)
+    }
+
+    /// Pushes an image; dropping the messages ends it.
+    ///
+    /// # Errors
+    /// As [`Images::load`].
+    pub async fn push(&self, push: &ImagePush) -> Result<Messages> {
+        let query = Query::new()
+            .with("tag", push.tag.clone())
+            .with("platform", push.platform.clone());
+        let path = path(&push.repository, "/push");
+        // Docker's daemons want the header even where there is nothing to show.
+        let auth = match push.registry_auth.as_str() {
+            "" => "e30=",
+            auth => auth,
+        };
+        let call = Call::post(&path).query(query).registry_auth(auth);
         self.0.download(call).await.map(Messages::new)
     }
 

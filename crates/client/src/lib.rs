@@ -30,7 +30,7 @@ pub use containers::{
 pub use error::{Error, Kind, Result};
 pub use events::{Events, EventsQuery};
 pub use execs::Execs;
-pub use images::{ImageImport, ImageListQuery, ImagePull, Images};
+pub use images::{ImageImport, ImageListQuery, ImagePull, ImagePush, Images};
 pub use networks::Networks;
 pub use stream::{Download, Hijacked, Messages};
 pub use system::{Ping, System};

@@ -9,10 +9,12 @@ mod list;
 mod load;
 pub(crate) mod lookup;
 mod pull;
+mod push;
 mod remove;
 mod save;
 
 pub use pull::{Amount, LayerNews, PullNews, PullRequest};
+pub use push::{LayerPush, PushNews, PushRequest};
 
 use std::collections::BTreeMap;
 
@@ -221,6 +223,19 @@ impl Images {
         news: tokio::sync::mpsc::Sender<PullNews>,
     ) -> Result<()> {
         pull::pull(&self.engine, &request, &news).await
+    }
+
+    /// Pushes an image, or all of a repository. It goes on until somebody drops the other end of `news`; it must be run to its end,
+    /// because it has then to clear up.
+    ///
+    /// # Errors
+    /// There is no such image, or the registry does not take it or can't be reached.
+    pub async fn push(
+        &self,
+        request: PushRequest,
+        news: tokio::sync::mpsc::Sender<PushNews>,
+    ) -> Result<()> {
+        push::push(&self.engine, &request, &news).await
     }
 
     /// All images that match, newest first.

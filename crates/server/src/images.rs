@@ -14,7 +14,7 @@ use crate::body;
 use crate::error::{Answer, Refusal};
 use crate::request::{Params, Speaks, finish};
 use crate::router::App;
-use crate::{pull, shape};
+use crate::{pull, push, shape};
 
 pub(crate) async fn list(State(app): State<App>, params: Params, speaks: Speaks) -> Answer {
     let filters = shape::filters::images(&params)?;
@@ -49,12 +49,16 @@ pub(crate) async fn get(
     Err(Refusal::page_not_found())
 }
 
-/// `POST /images/NAME/tag`.
+/// `POST /images/NAME/tag` and `POST /images/NAME/push`.
 pub(crate) async fn post(
     State(app): State<App>,
     Path(rest): Path<String>,
     params: Params,
+    request: Request,
 ) -> Answer {
+    if let Some(name) = rest.strip_suffix("/push") {
+        return push::push(app, &params, request.headers(), name).await;
+    }
     let name = rest
         .strip_suffix("/tag")
         .ok_or_else(Refusal::page_not_found)?;

@@ -22,6 +22,7 @@ mod images;
 mod networks;
 mod peer;
 mod pull;
+mod push;
 mod request;
 mod router;
 mod shape;

@@ -148,6 +148,17 @@ impl Tx<'_> {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
+    /// Says in which blob a layer's tar is kept from now on.
+    ///
+    /// # Errors
+    /// The blob is not there ([`crate::Kind::Referenced`]), or the database can't be written.
+    pub fn keep_layer_in(&self, id: &LayerId, blob: &BlobDigest) -> Result<()> {
+        self.inner
+            .prepare_cached("UPDATE layers SET blob = ?2 WHERE id = ?1")?
+            .execute([id.to_string(), blob.to_string()])?;
+        Ok(())
+    }
+
     /// Takes a layer away; whether it was there.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ mod error;
 mod layer;
 mod limits;
 mod mount;
+mod pack;
 mod partial;
 mod pipeline;
 mod snapshot;

@@ -20,6 +20,7 @@ mod options;
 mod pause;
 mod ps;
 mod pull;
+mod push;
 mod registry;
 mod rename;
 mod restart;
@@ -199,6 +200,7 @@ static TABLE: &[Entry] = &[
         &["pull", "image pull"],
         "[OPTIONS] NAME[:TAG|@DIGEST]"
     ),
+    client!(push, &["push", "image push"], "[OPTIONS] NAME[:TAG]"),
     client!(
         build,
         &["build", "image build", "builder build"],

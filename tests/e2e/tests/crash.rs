@@ -23,6 +23,7 @@ fn life(host: &Host, registry: &Registry) {
     let tare = |args: &[&str]| host.tare(args);
     let context = context(host);
     let pulled = registry.name("pulled");
+    let pushed = registry.name("pushed");
     let archive = testkit::fixtures::image("busybox.tar");
     let root = testkit::fixtures::image("busybox-root.tar");
     for args in [
@@ -30,6 +31,8 @@ fn life(host: &Host, registry: &Registry) {
         &["load", "-q", "-i", archive.to_str().unwrap()],
         &["import", root.to_str().unwrap(), "imported"],
         &["tag", "busybox", "tagged"],
+        &["tag", "busybox", &pushed],
+        &["push", "-q", &pushed],
         &[
             "create",
             "--name",
@@ -70,7 +73,9 @@ fn life(host: &Host, registry: &Registry) {
         // The brief one goes by itself, but not before its monitor says so; its image goes now.
         &["rm", "-f", "-v", "life", "second", "brief", "again"],
         &["build", "-t", "built", context.to_str().unwrap()],
-        &["rmi", &pulled, "imported", "tagged", "built", "busybox"],
+        &[
+            "rmi", &pulled, &pushed, "imported", "tagged", "built", "busybox",
+        ],
         &["volume", "rm", "fresh"],
     ] {
         let _outcome = tare(args);
@@ -137,6 +142,10 @@ fn survive((sandbox, transport): (&Sandbox, Transport), registry: &Registry, poi
         .tare(["load", "-q", "-i", archive.to_str().unwrap()])
         .ok();
     let _pulled = host.tare(["pull", "-q", &registry.name("pulled")]).ok();
+    let pushed = registry.name("pushed");
+    let _tagged = host.tare(["tag", "busybox", &pushed]).ok();
+    let _pushed = host.tare(["push", "-q", &pushed]).ok();
+    let _removed = host.tare(["rmi", &pushed]).ok();
     for name in ["life", "second", "brief", "again"] {
         let _removed = host.tare(["rm", "-f", name]);
     }
