@@ -25,6 +25,7 @@ pub struct ContainerRow {
 
 const COLUMNS: &str = "id, name, image, auto_remove, config, created_at";
 const SEPARATOR: &str = " ";
+pub(crate) const REMOVE: &str = "DELETE FROM containers WHERE id = ?1";
 
 fn read(row: &Row<'_>) -> rusqlite::Result<ContainerRow> {
     Ok(ContainerRow {
@@ -199,7 +200,7 @@ impl Tx<'_> {
     pub fn remove_container(&self, id: &ContainerId) -> Result<bool> {
         let gone = self
             .inner
-            .prepare_cached("DELETE FROM containers WHERE id = ?1")?
+            .prepare_cached(REMOVE)?
             .execute([id.to_string()])?;
         Ok(gone > 0)
     }

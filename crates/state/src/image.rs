@@ -56,6 +56,10 @@ fn read_tag(row: &Row<'_>) -> rusqlite::Result<TagRow> {
     })
 }
 
+pub(crate) fn by_id() -> String {
+    format!("SELECT {COLUMNS} FROM images WHERE id = ?1")
+}
+
 impl Tx<'_> {
     /// Adds an image with its layers, bottom first, and the blobs that it keeps; one with this id that is there already
     /// stays.
@@ -105,9 +109,7 @@ impl Tx<'_> {
     /// # Errors
     /// The database can't be read.
     pub fn image(&self, id: &ImageId) -> Result<Option<ImageRow>> {
-        let mut statement = self
-            .inner
-            .prepare_cached(&format!("SELECT {COLUMNS} FROM images WHERE id = ?1"))?;
+        let mut statement = self.inner.prepare_cached(&by_id())?;
         Ok(statement.query_row([id.to_string()], read).optional()?)
     }
 

@@ -67,26 +67,25 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
+pub(crate) const BEGIN: &str = "INSERT INTO journal
+     (kind, subject, owner_pid, owner_start_time, owner_boot_id, payload, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+pub(crate) const FINISH: &str = "DELETE FROM journal WHERE id = ?1";
+
 impl Tx<'_> {
     /// Writes down that an operation begins.
     ///
     /// # Errors
     /// The database can't be written.
     pub fn begin(&self, entry: &NewEntry<'_>) -> Result<EntryId> {
-        self.inner
-            .prepare_cached(
-                "INSERT INTO journal (kind, subject, owner_pid, owner_start_time, owner_boot_id, payload, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute(params![
-                entry.kind,
-                entry.subject,
-                entry.owner.pid,
-                to_integer(entry.owner.start_time),
-                entry.owner.boot_id,
-                entry.payload,
-                entry.created_at,
-            ])?;
+        self.inner.prepare_cached(BEGIN)?.execute(params![
+            entry.kind,
+            entry.subject,
+            entry.owner.pid,
+            to_integer(entry.owner.start_time),
+            entry.owner.boot_id,
+            entry.payload,
+            entry.created_at,
+        ])?;
         Ok(EntryId(self.inner.last_insert_rowid()))
     }
 
@@ -140,9 +139,7 @@ impl Tx<'_> {
     /// # Errors
     /// The database can't be written.
     pub fn finish(&self, id: EntryId) -> Result<()> {
-        self.inner
-            .prepare_cached("DELETE FROM journal WHERE id = ?1")?
-            .execute([id.0])?;
+        self.inner.prepare_cached(FINISH)?.execute([id.0])?;
         Ok(())
     }
 

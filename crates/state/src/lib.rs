@@ -18,6 +18,7 @@ mod lock;
 mod migration;
 mod network;
 mod pull_hold;
+mod removal;
 mod volume;
 
 pub use blob::BlobRow;

@@ -30,6 +30,11 @@ fn read(row: &Row<'_>) -> rusqlite::Result<VolumeRow> {
     })
 }
 
+pub(crate) const ANONYMOUS_OF: &str = "SELECT name FROM volumes WHERE anonymous
+       AND EXISTS (SELECT 1 FROM container_volumes WHERE volume = name AND container = ?1)
+       AND NOT EXISTS (SELECT 1 FROM container_volumes WHERE volume = name AND container <> ?1)
+     ORDER BY name";
+
 impl Tx<'_> {
     /// Adds a volume; one with this name that is there already stays. Whether it is new.
     ///
@@ -90,12 +95,7 @@ impl Tx<'_> {
     /// # Errors
     /// The database can't be read.
     pub fn anonymous_volumes_of(&self, container: &ContainerId) -> Result<Vec<String>> {
-        let mut statement = self.inner.prepare_cached(
-            "SELECT name FROM volumes WHERE anonymous
-               AND EXISTS (SELECT 1 FROM container_volumes WHERE volume = name AND container = ?1)
-               AND NOT EXISTS (SELECT 1 FROM container_volumes WHERE volume = name AND container <> ?1)
-             ORDER BY name",
-        )?;
+        let mut statement = self.inner.prepare_cached(ANONYMOUS_OF)?;
         let rows = statement.query_map([container.to_string()], |row| row.get(0))?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
