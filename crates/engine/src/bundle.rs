@@ -19,6 +19,7 @@ mod ulimits;
 
 use std::path::Path;
 
+use protocol::GivenFilter;
 use spec::ContainerId;
 use spec::profile;
 use spec::runtime::{
@@ -197,13 +198,22 @@ fn uses_init(host: &HostConfig) -> bool {
     host.init == Some(true) && matches!(host.pid_mode.as_str(), "" | "private")
 }
 
+/// Whose filter of system calls the container has.
+pub(crate) fn filter(host: &HostConfig) -> Result<GivenFilter> {
+    Ok(match security::parse(&host.security_opt)?.filter {
+        security::Filter::Default if !host.privileged => GivenFilter::Usual,
+        _ => GivenFilter::Specified,
+    })
+}
+
 fn linux(input: &Input<'_>) -> Result<Linux> {
     let host = &defaults::complete(input.stored.host.clone(), input.facts);
     let caps = capabilities::of(host, &input.facts.capabilities);
     let filter = match security::parse(&host.security_opt)?.filter {
         _ if host.privileged => None,
         security::Filter::None => None,
-        security::Filter::Default => Some(profile::seccomp(&caps)),
+        // The monitor knows it.
+        security::Filter::Default => None,
         security::Filter::Profile(text) => Some(seccomp::resolve(&text, &caps)?),
     };
     Ok(Linux {

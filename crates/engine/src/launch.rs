@@ -11,6 +11,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use spec::ContainerId;
 use state::ContainerRow;
 
+use crate::bundle;
 use crate::container::check::bytes;
 use crate::container::stored::Stored;
 use crate::container::{Config, HostConfig, LogConfig, RestartPolicy, health};
@@ -35,14 +36,15 @@ pub(crate) fn document(
     row: &ContainerRow,
     stored: &Stored,
     spec: spec::runtime::Spec,
-) -> Launch {
+) -> Result<Launch> {
     let id = &row.id;
     let Stored { config, host, .. } = stored;
     let (rows, cols) = host.console_size;
-    Launch {
+    Ok(Launch {
         v: Launch::VERSION,
         id: *id,
         spec,
+        filter: bundle::filter(host)?,
         // Always resolved, also root: its home and its groups are the image's to say.
         user: Some(user(config)),
         groups: host
@@ -77,7 +79,7 @@ pub(crate) fn document(
             name: row.name.clone(),
             attributes: crate::event::attributes(stored),
         }),
-    }
+    })
 }
 
 /// What a monitor does about its container's end.
@@ -179,6 +181,10 @@ pub(crate) fn launch(
     drop((memory, fds));
     // While the monitor makes the container: the only wait of a short command. What fails is done by a later commit.
     drop(inner.db.tidy());
+    if document.auto_remove {
+        drop(inner.db.foresee_removal());
+        drop(inner.owner());
+    }
     let word = ordered.and_then(|()| launcher.ready()).map_err(spare::died);
     Ok((child, word))
 }

@@ -11,8 +11,8 @@ use kernel::root::RootDir;
 use kernel::signal::SIGKILL;
 use protocol::{Launch, Refusal};
 use runtime::{
-    About, Bond, Config, Created, Entry, ExecConfig, Executed, Gate, Keyring, Namespaces, Root,
-    Running, Stdio,
+    About, Bond, Config, Confinement, Created, Entry, ExecConfig, Executed, Gate, Keyring,
+    Namespaces, Root, Running, Stdio,
 };
 use spec::runtime::{Capabilities, NamespaceKind, Process, Spec};
 
@@ -25,6 +25,7 @@ pub(crate) struct Made {
     created: Created,
     ends: Ends,
     namespaces: Namespaces,
+    confinement: Option<Confinement>,
     root: RootDir,
     document: OwnedFd,
 }
@@ -40,6 +41,8 @@ pub(crate) struct Container {
     cgroup: Option<Cgroup>,
     ends: Ends,
     namespaces: Namespaces,
+    /// Its filter of system calls, for execs: compiling it again would be most of what they cost here.
+    confinement: Option<Confinement>,
     /// Its root, for users that execs name; given up when the container has ended.
     root: Option<RootDir>,
     /// Its root for the next run, where the one that it has can't serve again.
@@ -54,7 +57,7 @@ impl Made {
         launch: &mut Launch,
         document: OwnedFd,
         root: OwnedFd,
-        layout: &Layout,
+        (layout, confinement): (&Layout, Option<Confinement>),
         stdio: Stdio,
     ) -> Result<Self> {
         let root = RootDir::from_fd(root);
@@ -66,6 +69,7 @@ impl Made {
         let id = launch.id.to_string();
         let created = runtime::create(&Config {
             spec: &launch.spec,
+            confinement: confinement.as_ref(),
             root: Root::Mount(root.as_fd()),
             layout,
             cgroup: &launch.cgroup,
@@ -85,6 +89,7 @@ impl Made {
             created: created.during("create container")?,
             ends: Ends::of(&launch.spec),
             namespaces: Namespaces::of(&launch.spec),
+            confinement,
             root,
             document,
         })
@@ -112,6 +117,7 @@ impl Made {
             cgroup: Some(cgroup),
             ends: self.ends,
             namespaces: self.namespaces,
+            confinement: self.confinement,
             root: Some(self.root),
             spare: None,
             document: self.document,
@@ -144,14 +150,13 @@ impl Container {
             process.capabilities = Some(all_capabilities());
         }
         let linux = launch.spec.linux.as_ref();
-        let seccomp = seccomp(&launch.spec).filter(|_| !wanted.privileged);
         let Some(cgroup) = &self.cgroup else {
             return Err(kernel::Errno::SRCH).during("exec");
         };
         let running = Running {
             pidfd: self.pidfd.as_fd(),
             namespaces: self.namespaces,
-            seccomp,
+            confinement: self.confinement.as_ref().filter(|_| !wanted.privileged),
             cgroup,
             personality: linux.and_then(|linux| linux.personality.as_ref()),
             memory_policy: linux.and_then(|linux| linux.memory_policy.as_ref()),
@@ -276,10 +281,6 @@ impl Ends {
             Some(_) | None => Self::First,
         }
     }
-}
-
-fn seccomp(spec: &Spec) -> Option<&spec::runtime::Seccomp> {
-    spec.linux.as_ref()?.seccomp.as_ref()
 }
 
 /// An exec's process: the container's own, with its limits, filters and profile, but for what was asked.

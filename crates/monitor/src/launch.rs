@@ -4,7 +4,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 
 use failpoint::failpoint;
-use kernel::cgroup::Layout;
 use kernel::process::boot_id;
 use kernel::signal::{SIGHUP, SIGINT, SIGPIPE, SIGTERM};
 use protocol::launch::Channel;
@@ -23,6 +22,7 @@ use crate::container::Made;
 use crate::error::{During, Error, Result};
 use crate::names::{Namespaces, Resolver};
 use crate::output::Output;
+use crate::preparation::Preparation;
 use crate::record::Place;
 use crate::serve::{Monitor, Orders};
 use crate::streams::{Source, from_program, to_program};
@@ -108,7 +108,7 @@ impl Claim {
 }
 
 /// Launches, and tells how that went. `None`: it failed, and everything is undone.
-pub(crate) fn launch(given: Given) -> Option<Monitor> {
+pub(crate) fn launch(given: Given, preparation: Preparation) -> Option<Monitor> {
     let Given {
         channel,
         launch,
@@ -122,7 +122,8 @@ pub(crate) fn launch(given: Given) -> Option<Monitor> {
             Ok(listener) => listener,
             Err(error) => return Err(undo(claim, error)),
         };
-        match start(launch, root, &container_dir, &claim) {
+        let given = (launch, root);
+        match start(given, &container_dir, &claim, preparation) {
             Ok(started) => Ok(Monitor::new(started, container_dir, claim, listener)),
             Err(error) => Err(undo(claim, error)),
         }
@@ -210,17 +211,16 @@ impl Network {
 }
 
 fn start(
-    document: OwnedFd,
-    root: OwnedFd,
+    (document, root): (OwnedFd, OwnedFd),
     container_dir: &OwnedFd,
     claim: &Claim,
+    mut preparation: Preparation,
 ) -> Result<Started> {
     let mut launch = Launch::read(&document).during("read launch")?;
     // Before anything else is opened, so that no other descriptor has their numbers.
     let network = Network::take(launch.network, claim)?;
     let chronicle = chronicle(&mut launch)?;
     let output = Output::new(Writer::open(container_dir, launch.log).during("open log")?);
-    let layout = Layout::probe().during("find cgroups")?;
     let Run {
         container,
         started_at,
@@ -228,7 +228,12 @@ fn start(
         terminal_end,
         stdin,
         place,
-    } = run(&mut launch, (document, root), &layout, container_dir)?;
+    } = run(
+        &mut launch,
+        (document, root),
+        &mut preparation,
+        container_dir,
+    )?;
     let state = State {
         v: State::VERSION,
         pid: container.pid,
@@ -269,12 +274,14 @@ pub(crate) struct Run {
 pub(crate) fn run(
     launch: &mut Launch,
     (document, root): (OwnedFd, OwnedFd),
-    layout: &Layout,
+    preparation: &mut Preparation,
     container_dir: &OwnedFd,
 ) -> Result<Run> {
+    let layout = preparation.layout()?;
+    let confinement = preparation.confinement(launch)?;
     let ours = Ours::make(launch).during("make pipes")?;
     let (stdio, mut sources, stdin) = (ours.stdio, ours.sources, ours.stdin);
-    let made = Made::new(launch, document, root, layout, stdio)?;
+    let made = Made::new(launch, document, root, (&layout, confinement), stdio)?;
     failpoint!("monitor.launch.created");
     let started = Place::reserve(container_dir).and_then(|place| {
         let started_at = clock::now();

@@ -29,6 +29,7 @@ mod launch;
 mod names;
 mod output;
 mod phase;
+mod preparation;
 mod record;
 mod requests;
 mod restart;
@@ -40,6 +41,7 @@ pub use error::{Error, Result};
 pub use init::{INIT, init};
 
 use error::During;
+use preparation::Preparation;
 
 /// Lives the monitor's life: waits for an order, launches what it says, serves it until its end, and returns.
 ///
@@ -50,10 +52,11 @@ pub fn run() -> Result<()> {
     let channel =
         kernel::inherited::take(protocol::launch::CHANNEL_FD).during("start without an engine")?;
     launch::settle()?;
+    let preparation = Preparation::until_ordered(&channel);
     let Some(given) = launch::Given::wait(channel)? else {
         return Ok(());
     };
-    if let Some(mut monitor) = launch::launch(given) {
+    if let Some(mut monitor) = launch::launch(given, preparation) {
         monitor.serve();
     }
     Ok(())

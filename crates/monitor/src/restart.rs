@@ -6,7 +6,6 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use failpoint::failpoint;
-use kernel::cgroup::Layout;
 use protocol::condition::Run;
 use protocol::{ExitRecord, Launch, Phase, Restart};
 
@@ -14,6 +13,7 @@ use spec::runtime::{BlockIo, Resources};
 
 use crate::error::{During, Result};
 use crate::launch;
+use crate::preparation::Preparation;
 use crate::record::{Lasting, Place};
 use crate::serve::Monitor;
 
@@ -147,9 +147,9 @@ impl Monitor {
             let before = linux.resources.take().unwrap_or_default();
             linux.resources = Some(changed(before, limits));
         }
-        let layout = Layout::probe().during("find cgroups")?;
+        let mut preparation = Preparation::default();
         let given = (document, root);
-        let run = launch::run(&mut launch, given, &layout, &self.container_dir)?;
+        let run = launch::run(&mut launch, given, &mut preparation, &self.container_dir)?;
         failpoint!("monitor.restart.started");
         self.container = run.container;
         self.sources = run.sources;

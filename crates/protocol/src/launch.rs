@@ -44,6 +44,18 @@ pub enum GivenNetwork {
     Names,
 }
 
+/// Whose filter of system calls a container has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivenFilter {
+    /// The specification's, if it has one.
+    #[default]
+    Specified,
+    /// [`spec::profile::seccomp`] of the capabilities in its bounding set. The specification has none: what everybody knows is neither
+    /// sent nor read, and may be compiled before.
+    Usual,
+}
+
 /// The directory of the event file; given if [`Launch::events`] is.
 pub const EVENTS_FD: i32 = 11;
 
@@ -57,6 +69,9 @@ pub struct Launch {
     pub id: ContainerId,
     /// What runs, as an OCI runtime specification.
     pub spec: spec::runtime::Spec,
+    /// Whose filter of system calls it has.
+    #[serde(default)]
+    pub filter: GivenFilter,
     /// The user as it was asked for (`name|uid[:group|gid]`), resolved by the monitor in the container's root. `None`:
     /// the specification's user.
     #[serde(default)]

@@ -29,7 +29,7 @@ pub use event::{Event, EventLog, EventReader};
 pub use exec_id::ExecId;
 pub use exit::ExitRecord;
 pub use health::Health;
-pub use launch::{GivenNetwork, Launch, LogLimits, Ready};
+pub use launch::{GivenFilter, GivenNetwork, Launch, LogLimits, Ready};
 pub use message::{ExecInfo, From, Process, Refusal, Reply, Request};
 pub use policy::{Probe, Restart};
 pub use state as liveness;

@@ -7,11 +7,12 @@ use kernel::cgroup::{Cgroup, Layout};
 use kernel::namespace::Kind;
 use kernel::process::PidFd;
 use spec::runtime::{
-    MemoryPolicy, NamespaceKind, Personality, Process, Seccomp, Spec, State, Status, VERSION,
+    MemoryPolicy, NamespaceKind, Personality, Process, Spec, State, Status, VERSION,
 };
 
 use crate::channel::{Channel, News, Word};
 use crate::error::{Error, Kind as ErrorKind, Result};
+use crate::filter::Confinement;
 pub use crate::mount::Root;
 use crate::systemd::Scope;
 
@@ -20,6 +21,8 @@ use crate::systemd::Scope;
 pub struct Config<'a> {
     /// All about it. Its `root.path` isn't looked at.
     pub spec: &'a Spec,
+    /// Its filter of system calls, if it has been compiled: the specification's isn't looked at.
+    pub confinement: Option<&'a Confinement>,
     /// Its root.
     pub root: Root<'a>,
     /// How cgroups are mounted on this host.
@@ -174,7 +177,7 @@ pub struct Running<'a> {
     /// What it has of its own.
     pub namespaces: Namespaces,
     /// Its filter of system calls.
-    pub seccomp: Option<&'a Seccomp>,
+    pub confinement: Option<&'a Confinement>,
     /// Its cgroup.
     pub cgroup: &'a Cgroup,
     /// Its execution domain.

@@ -33,7 +33,7 @@ use crate::sources::Sources;
 /// The configuration is wrong, or the kernel refused; then nothing is left. That the program doesn't exist is told here
 /// if it can be seen, else by [`Created::start`].
 pub fn create(config: &Config<'_>) -> Result<Created> {
-    let plan = Plan::new(config.spec)?;
+    let plan = Plan::new(config.spec, config.confinement)?;
     let linux = config.spec.linux.as_ref();
     let class = linux.and_then(|linux| linux.intel_rdt.as_ref());
     let class = class

@@ -37,7 +37,7 @@ pub fn exec(running: &Running<'_>, config: &ExecConfig<'_>) -> Result<Executed> 
         domain: running.personality,
         memory_policy: running.memory_policy,
     };
-    let program = Program::new(config.process, running.seccomp, shared)?;
+    let program = Program::new(config.process, running.confinement.cloned(), shared)?;
     let place = Place::of(running.cgroup)?;
     let (ours, theirs) = channel::pair()?;
     process::forbid_tracing()?;

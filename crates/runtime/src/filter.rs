@@ -8,16 +8,20 @@ use spec::runtime::{Action, Arch, Arg, Operator, Seccomp, Syscall};
 use crate::error::{Error, Result};
 use crate::listener::Listener;
 
-/// A compiled filter and how it is loaded.
+/// A filter of system calls, compiled, and how it is loaded.
 #[derive(Debug, Clone)]
-pub(crate) struct Confinement {
+pub struct Confinement {
     filter: Filter,
     flags: LoadFlags,
     listener: Option<Listener>,
 }
 
 impl Confinement {
-    pub(crate) fn new(spec: &Seccomp) -> Result<Self> {
+    /// Compiles what a specification says.
+    ///
+    /// # Errors
+    /// A flag, an action or an argument that this kernel does not have; a listener without a path, or for everything.
+    pub fn new(spec: &Seccomp) -> Result<Self> {
         let mut flags = LoadFlags::NONE;
         for name in &spec.flags {
             let flag = LoadFlags::parse(name)

@@ -8,7 +8,7 @@ use rustix::fs::{CWD, Gid, Mode, OFlags, Uid, openat};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use rustix::thread::{self, CapabilitySet, CapabilitySets};
-use spec::runtime::{Capabilities, Process, Seccomp};
+use spec::runtime::{Capabilities, Process};
 
 use crate::error::{Error, Result};
 use crate::filter::Confinement;
@@ -47,7 +47,7 @@ struct Limit {
 }
 
 impl Identity {
-    pub(crate) fn new(process: &Process, seccomp: Option<&Seccomp>) -> Result<Self> {
+    pub(crate) fn new(process: &Process, filter: Option<Confinement>) -> Result<Self> {
         let user = &process.user;
         Ok(Self {
             uid: checked(user.uid)?,
@@ -67,7 +67,7 @@ impl Identity {
             oom_score_adj: process.oom_score_adj,
             apparmor: process.apparmor_profile.clone(),
             selinux: process.selinux_label.clone(),
-            filter: seccomp.map(Confinement::new).transpose()?,
+            filter,
         })
     }
 

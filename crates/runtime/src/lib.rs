@@ -48,6 +48,7 @@ pub use config::{
 pub use create::create;
 pub use error::{Error, Kind, Result};
 pub use exec::exec;
+pub use filter::Confinement;
 pub use gate::release;
 pub use group::make_group;
 pub use hook::{Turn, run_each, run_hooks};

@@ -5,11 +5,12 @@ use std::os::fd::OwnedFd;
 
 use kernel::namespace::Kind;
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use spec::runtime::{Linux, NamespaceKind, Process, Seccomp, Spec};
+use spec::runtime::{Linux, NamespaceKind, Process, Spec};
 
 use crate::birth::Birth;
 use crate::device::{self, Node};
 use crate::error::{Error, Result};
+use crate::filter::Confinement;
 use crate::hook;
 use crate::identity::Identity;
 use crate::idmap::IdMaps;
@@ -94,7 +95,7 @@ pub(crate) struct Namespaces {
 }
 
 impl Plan {
-    pub(crate) fn new(spec: &Spec) -> Result<Self> {
+    pub(crate) fn new(spec: &Spec, compiled: Option<&Confinement>) -> Result<Self> {
         let nothing = Linux::default();
         let linux = spec.linux.as_ref().unwrap_or(&nothing);
         let process = spec
@@ -115,6 +116,10 @@ impl Plan {
             memory_policy: linux.memory_policy.as_ref(),
         };
         let mounts = mount::plan(spec)?;
+        let confinement = match compiled {
+            Some(confinement) => Some(confinement.clone()),
+            None => linux.seccomp.as_ref().map(Confinement::new).transpose()?,
+        };
         Ok(Self {
             maps: maps(linux, &namespaces)?,
             root: RootPlan::new(spec, &mounts)?,
@@ -127,7 +132,7 @@ impl Plan {
             readonly: linux.readonly_paths.clone(),
             hostname: spec.hostname.clone(),
             domainname: spec.domainname.clone(),
-            program: Program::new(process, linux.seccomp.as_ref(), shared)?,
+            program: Program::new(process, confinement, shared)?,
             hooks: Turns::of(spec)?,
             devices: netdev::plan(linux, &namespaces)?,
             namespaces,
@@ -139,7 +144,7 @@ impl Program {
     /// The same for a container's first process and for every other in it (R16).
     pub(crate) fn new(
         process: &Process,
-        seccomp: Option<&Seccomp>,
+        confinement: Option<Confinement>,
         shared: Shared<'_>,
     ) -> Result<Self> {
         let name = process
@@ -160,7 +165,7 @@ impl Program {
             cwd: process.cwd.clone(),
             size: size(process)?,
             umask: process.user.umask.unwrap_or(0o022),
-            identity: Identity::new(process, seccomp)?,
+            identity: Identity::new(process, confinement)?,
             tuning: Tuning::new(process, shared)?,
         })
     }
@@ -304,7 +309,7 @@ fn kind(kind: NamespaceKind) -> Kind {
 /// # Errors
 /// It asks for what can't be, or must not be, or names a namespace that isn't there.
 pub fn check(spec: &Spec) -> Result<()> {
-    Plan::new(spec).map(drop)
+    Plan::new(spec, None).map(drop)
 }
 
 #[cfg(test)]

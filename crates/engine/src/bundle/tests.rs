@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use protocol::GivenFilter;
 use spec::ContainerId;
 use spec::runtime::{Action, DeviceKind, Mount, NamespaceKind, Spec};
 
@@ -93,7 +94,15 @@ fn the_default_is_dockers() {
     assert_eq!(spec.hostname, "abababababab");
     let (linux, default) = (spec.linux.as_ref().unwrap(), base.linux.as_ref().unwrap());
     assert_eq!(linux.namespaces, default.namespaces);
-    assert_eq!(linux.seccomp, default.seccomp);
+    // The monitor's, which has it from its capabilities.
+    assert_eq!(linux.seccomp, None);
+    let whose = |host: &HostConfig| super::filter(host).unwrap();
+    assert_eq!(whose(&HostConfig::default()), GivenFilter::Usual);
+    let host = HostConfig {
+        privileged: true,
+        ..HostConfig::default()
+    };
+    assert_eq!(whose(&host), GivenFilter::Specified);
     assert_eq!(linux.readonly_paths, default.readonly_paths);
     assert_eq!(linux.masked_paths.len(), default.masked_paths.len() + 1);
     assert_eq!(linux.resources, default.resources);
@@ -170,26 +179,6 @@ fn capabilities_are_added_and_dropped() {
 }
 
 #[test]
-fn a_capability_opens_the_filter() {
-    let host = HostConfig {
-        cap_add: texts(&["SYS_ADMIN"]),
-        ..HostConfig::default()
-    };
-    let more = of(Config::default(), host).linux.unwrap().seccomp.unwrap();
-    let less = of(Config::default(), HostConfig::default())
-        .linux
-        .unwrap()
-        .seccomp
-        .unwrap();
-    let has_mount = |s: &spec::runtime::Seccomp| {
-        s.syscalls
-            .iter()
-            .any(|r| r.action == Action::Allow && r.names.iter().any(|n| n == "mount"))
-    };
-    assert!(has_mount(&more) && !has_mount(&less));
-}
-
-#[test]
 fn security_options() {
     let with = |options: &[&str]| HostConfig {
         security_opt: texts(options),
@@ -201,6 +190,8 @@ fn security_options() {
     );
     assert!(spec.process.unwrap().no_new_privileges);
     assert_eq!(spec.linux.unwrap().seccomp, None);
+    let host = with(&["seccomp=unconfined"]);
+    assert_eq!(super::filter(&host).unwrap(), GivenFilter::Specified);
     let profile = r#"seccomp={"defaultAction":"SCMP_ACT_ALLOW","archMap":[{"architecture":"SCMP_ARCH_X86_64",
         "subArchitectures":["SCMP_ARCH_X86"]},{"architecture":"SCMP_ARCH_AARCH64"}],"syscalls":[
         {"names":["mkdir"],"action":"SCMP_ACT_ERRNO","errnoRet":2},

@@ -90,7 +90,7 @@ fn begin(inner: &Inner, row: &ContainerRow, stored: &Stored) -> Result<()> {
     };
     network_files::write(&directory, &stored.host, &names)?;
     let spec = bundle::spec(&input)?;
-    let document = launch::document(inner, row, stored, spec);
+    let document = launch::document(inner, row, stored, spec)?;
     failpoint!("container.start.prepared");
     let mounted = rootfs::mount(inner, row, &stored.config.working_dir)?;
     failpoint!("container.start.mounted");

@@ -90,7 +90,7 @@ fn full() -> Value {
 #[test]
 fn the_full_configuration_is_planned() {
     let spec: Spec = serde_json::from_value(full()).unwrap();
-    Plan::new(&spec).unwrap();
+    Plan::new(&spec, None).unwrap();
     check(&spec).unwrap();
 }
 

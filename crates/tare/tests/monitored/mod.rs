@@ -87,6 +87,7 @@ impl Bench {
             v: Launch::VERSION,
             id: self.id,
             spec,
+            filter: protocol::GivenFilter::Specified,
             user: None,
             groups: Vec::new(),
             cgroup: format!("{}/{}", self.parent, self.id),

@@ -102,6 +102,7 @@ pub(crate) fn make(cx: &Cx, given: &Given, mode: Mode) -> Result<Created> {
     let layout = Layout::probe().map_err(Fault::at("look at cgroups"))?;
     let scope = container::scope(cx.systemd, &bundle.spec, id)?;
     let created = runtime::create(&Config {
+        confinement: None,
         spec: &bundle.spec,
         root: Root::Path(bundle.root()?),
         layout: &layout,

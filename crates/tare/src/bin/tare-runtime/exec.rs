@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use kernel::cgroup::{Cgroup, CgroupPath, Controller, Layout};
 use kernel::root::RootDir;
-use runtime::{Bond, ExecConfig, Executed, Namespaces, Running};
+use runtime::{Bond, Confinement, ExecConfig, Executed, Namespaces, Running};
 use spec::runtime::{Process, Spec, Status};
 
 use crate::args::{Flag, Given, Order};
@@ -111,10 +111,15 @@ fn run(cx: &Cx, given: &Given) -> Result<ExitCode> {
     };
     let linux = spec.linux.as_ref();
     let state = told(&record, Status::Running);
+    let filter = linux.and_then(|linux| linux.seccomp.as_ref());
+    let confinement = filter
+        .map(Confinement::new)
+        .transpose()
+        .map_err(Fault::at("exec in container"))?;
     let running = Running {
         pidfd: init.as_fd(),
         namespaces: Namespaces::of(&spec),
-        seccomp: spec.linux.as_ref().and_then(|l| l.seccomp.as_ref()),
+        confinement: confinement.as_ref(),
         cgroup: &cgroup,
         personality: linux.and_then(|l| l.personality.as_ref()),
         memory_policy: linux.and_then(|l| l.memory_policy.as_ref()),
