@@ -119,7 +119,10 @@ impl Builds {
             .long(|engine| {
                 let layers = engine.0.db.read(|tx| tx.layers())?;
                 let keys = engine.0.db.write(|tx| tx.forget_builds())?;
-                let bytes = match garbage::collect(&engine.0)? {
+                let (caches, held) = run::cache::prune(&engine.0)?;
+                let mut keys = keys;
+                keys.extend(caches);
+                let bytes: u64 = match garbage::collect(&engine.0)? {
                     garbage::Collected::Done(gone) => layers
                         .iter()
                         .filter(|row| gone.contains(&row.id))
@@ -127,7 +130,10 @@ impl Builds {
                         .sum(),
                     garbage::Collected::Later => 0,
                 };
-                Ok(Pruned { keys, bytes })
+                Ok(Pruned {
+                    keys,
+                    bytes: bytes + held,
+                })
             })
             .await
     }

@@ -28,6 +28,7 @@ pub const POINTS: &[&str] = &[
     "store.snapshot.prepare.after_directory",
     "store.snapshot.mount.after_mount",
     "store.snapshot.discard.before_remove",
+    "store.area.attached",
     // engine
     "image.add.begun",
     "image.load.after_layers",

@@ -12,6 +12,7 @@
 #[cfg(test)]
 #[path = "../tests/archive/mod.rs"]
 mod archive;
+mod area;
 mod blob;
 mod changes;
 mod compose;
@@ -32,6 +33,7 @@ mod tar;
 mod unpack;
 mod walk;
 
+pub use area::{Area, Ownership};
 pub use blob::BlobWriter;
 pub use changes::{Change, ChangeKind};
 pub use compose::LayerWriter;

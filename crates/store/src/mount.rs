@@ -6,6 +6,7 @@
 //! Three ways to make an overlay, by what the kernel takes: descriptors of the layers (Linux 6.13), their paths one by
 //! one (6.7), or all paths in one option. Paths are those of procfs to our descriptors: short, and nobody else's.
 
+use std::collections::HashSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -74,14 +75,19 @@ impl Store {
                 format!("overlayfs stacks {MAX_LAYERS} at most"),
             ));
         }
+        // A layer that comes again above shows all that it has there: below it adds nothing, and overlayfs takes it for a loop.
+        let mut seen = HashSet::new();
         let mut lowers = layers
             .iter()
             .rev()
+            .filter(|id| seen.insert(**id))
             .map(|id| self.mounted(id))
             .collect::<Result<Vec<_>>>()?;
         // Overlayfs wants two layers, be they empty.
-        while lowers.len() + usize::from(upper.is_some()) < 2 || lowers.is_empty() {
-            lowers.push(self.empty_directory()?);
+        let wanted = 2_usize.saturating_sub(usize::from(upper.is_some()));
+        for number in lowers.len()..wanted {
+            // Not the same twice, which overlayfs takes for a loop.
+            lowers.push(self.empty_directory(number)?);
         }
         let known = self.overlay_mode();
         let modes = match known.get() {
@@ -206,7 +212,7 @@ impl Store {
     }
 
     /// Makes `<run>/layers` a mount of its own from which nothing spreads.
-    fn private_base(&self) -> Result<()> {
+    pub(crate) fn private_base(&self) -> Result<()> {
         let base = self.run().join("layers");
         if mount_root(&base)?.is_some() {
             return Ok(());
@@ -252,8 +258,8 @@ impl Store {
         }
     }
 
-    fn empty_directory(&self) -> Result<OwnedFd> {
-        let path = self.run().join("empty");
+    fn empty_directory(&self, number: usize) -> Result<OwnedFd> {
+        let path = self.run().join("empty").join(number.to_string());
         self.make_directory(&path)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         openat(CWD, &path, flags, Mode::empty())

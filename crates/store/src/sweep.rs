@@ -113,6 +113,10 @@ impl Store {
             return Ok(());
         }
         for name in names(&directory)? {
+            // Areas are the journal's to clear: their owners may live.
+            if name.starts_with(crate::area::PREFIX) {
+                continue;
+            }
             // The other names are overlays that were being made.
             if !known.contains(&name) {
                 self.unmount(&directory.join(&name))?;

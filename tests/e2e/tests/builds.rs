@@ -15,6 +15,8 @@ testkit::over_both_transports!(
     a_failing_step_shows_where_and_what,
     mistakes_are_underlined,
     a_build_ends_when_its_user_does,
+    commands_are_shown_what_they_mount,
+    archives_modes_and_owners_are_what_was_asked,
 );
 
 /// A context on disk.
@@ -303,4 +305,112 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+fn commands_are_shown_what_they_mount(sandbox: &Sandbox, transport: Transport) {
+    let host = Host::with_busybox(sandbox, transport);
+    let file = "FROM busybox AS made\nRUN mkdir /out && echo stage > /out/f\n\
+        FROM busybox\n\
+        RUN --mount=type=bind,target=/ctx cat /ctx/one > /a && ! touch /ctx/new\n\
+        RUN --mount=type=bind,from=made,source=out,target=/from,rw cat /from/f >> /a && echo new > /from/f\n\
+        RUN --mount=type=cache,id=c,target=/cache echo more >> /cache/n && wc -l < /cache/n > /count\n\
+        RUN --mount=type=secret,id=s,mode=0440,uid=7 stat -c '%a %u' /run/secrets/s >> /a && sha1sum < /run/secrets/s >> /a\n\
+        RUN --mount=type=secret,id=s,env=TOKEN sh -c 'echo ${#TOKEN} >> /a'\n\
+        RUN --mount=type=secret,id=missing test ! -e /run/secrets/missing\n\
+        RUN --mount=type=tmpfs,target=/mem,size=1m touch /mem/x && grep -q ' /mem tmpfs' /proc/mounts\n\
+        RUN <<EOF\n#!/bin/sh\necho script $0 >> /a\nEOF\n\
+        RUN <<EOF\necho lines >> /a\nEOF\n\
+        RUN true\n\
+        RUN true\n\
+        RUN grep Seccomp: /proc/self/status >> /a\n";
+    let path = context(
+        &host,
+        "context",
+        &[("Dockerfile", file), ("one", "context\n")],
+    );
+    let secret = host.scratch().join("secret");
+    fs::write(&secret, "hush-hush-hush").unwrap();
+    let flag = format!("id=s,src={}", text(&secret));
+    let build = |more: &[&str]| {
+        let mut args = vec!["build", "-t", "b", "--secret", &flag];
+        args.extend(more);
+        args.push(text(&path));
+        let built = host.tare(args);
+        assert_eq!(built.code, 0, "{}", built.stderr);
+    };
+    build(&[]);
+    let said = host.tare(["run", "--rm", "b", "cat", "/a"]).ok();
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[..3], ["context", "stage", "440 7"], "{said}");
+    assert_eq!(lines[4..6], ["14", "script /dev/pipes/EOF"], "{said}");
+    assert_eq!(lines[6], "lines");
+    assert!(lines[7].ends_with('2'), "{said}");
+    // Nothing of what was mounted is in the image, not even where; the cache stays from build to build.
+    let left = "ls -d /ctx /from /cache /run/secrets /mem /dev/pipes 2>/dev/null; true";
+    assert_eq!(host.tare(["run", "--rm", "b", "sh", "-c", left]).ok(), "");
+    let count = || host.tare(["run", "--rm", "b", "cat", "/count"]).ok();
+    assert_eq!(count(), "1");
+    build(&["--no-cache"]);
+    assert_eq!(count(), "2");
+    // Another secret breaks nothing, and is nowhere on disk.
+    fs::write(&secret, "other").unwrap();
+    build(&[]);
+    assert_eq!(count(), "2");
+    assert!(
+        !holds(&host.root(), b"hush-hush-hush"),
+        "the secret is on disk"
+    );
+    let file = "FROM busybox\nRUN --mount=type=secret,id=s,required true\n";
+    let other = context(&host, "required", &[("Dockerfile", file)]);
+    let error = host.tare(["build", text(&other)]).fails(1);
+    assert!(error.contains("secret s: not found"), "{error}");
+    for mount in [
+        "type=bind,source=../..,target=/x",
+        "type=cache,id=../../x,target=/x",
+    ] {
+        let file = format!("FROM busybox\nRUN --mount={mount} true\n");
+        let other = context(&host, "escape", &[("Dockerfile", &file)]);
+        let _refused = host.tare(["build", text(&other)]).fails(1);
+    }
+    host.finish();
+}
+
+/// Whether a file below a directory has these bytes.
+fn holds(directory: &Path, bytes: &[u8]) -> bool {
+    fs::read_dir(directory).unwrap().flatten().any(|entry| {
+        let path = entry.path();
+        if path.is_dir() {
+            return holds(&path, bytes);
+        }
+        let content = fs::read(&path).unwrap_or_default();
+        content.windows(bytes.len()).any(|window| window == bytes)
+    })
+}
+
+fn archives_modes_and_owners_are_what_was_asked(sandbox: &Sandbox, transport: Transport) {
+    let host = Host::with_busybox(sandbox, transport);
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(2);
+    header.set_mode(0o640);
+    header.set_uid(5);
+    tar.append_data(&mut header, "in/f", b"hi".as_slice())
+        .unwrap();
+    let tar = tar.into_inner().unwrap();
+    let file = "FROM busybox\nADD a.tar /x/\nADD --unpack=false a.tar /y/\nCOPY --chmod=u=rwX,go=rX d /d\n\
+        COPY --exclude=*.md d/* /e/\nCOPY --chown=5:6 --chmod=4711 d/s /s\nCOPY d /tmp/\n\
+        RUN stat -c '%a %u %n' /x/in/f /y/a.tar /d /d/s /s /tmp >> /a; ls /e >> /a\n";
+    let files = [("Dockerfile", file), ("d/s", "s"), ("d/no.md", "n")];
+    let path = context(&host, "context", &files);
+    fs::write(path.join("a.tar"), tar).unwrap();
+    let built = host.tare(["build", "-t", "b", text(&path)]);
+    assert_eq!(built.code, 0, "{}", built.stderr);
+    let tmp = host
+        .tare(["run", "--rm", "busybox", "stat", "-c", "%a", "/tmp"])
+        .ok();
+    assert_eq!(
+        host.tare(["run", "--rm", "b", "cat", "/a"]).ok(),
+        format!("640 5 /x/in/f\n644 0 /y/a.tar\n755 0 /d\n644 0 /d/s\n4711 5 /s\n{tmp} 0 /tmp\ns")
+    );
+    host.finish();
 }

@@ -86,7 +86,7 @@ fn life(host: &Host, registry: &Registry) {
 fn context(host: &Host) -> PathBuf {
     let directory = host.scratch().join("context");
     fs::create_dir_all(&directory).unwrap();
-    let file = "FROM busybox\nCOPY f /f\nRUN cat /f > /g\n";
+    let file = "FROM busybox\nCOPY f /f\nRUN --mount=type=cache,target=/c cat /f > /g\n";
     fs::write(directory.join("Dockerfile"), file).unwrap();
     fs::write(directory.join("f"), "sound").unwrap();
     directory

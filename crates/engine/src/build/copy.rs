@@ -1,6 +1,8 @@
 //! COPY and ADD: which files go where, their digest, and the layer that they become.
 
-use std::collections::BTreeMap;
+mod owner;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 
@@ -15,20 +17,20 @@ use super::schedule::Done;
 use super::source::Tree;
 use super::{Build, Root};
 use crate::error::{Error, Result};
-
-/// Small enough to be looked up, however strange the image.
-const MAX_ACCOUNTS: u64 = 1 << 20;
+use owner::{Chmod, Directory};
 
 /// What a copy comes to.
 pub(super) struct Plan<'a> {
     tree: TreeRef<'a>,
     pieces: Vec<Piece>,
     owner: Option<(u32, u32)>,
-    mode: Option<u16>,
+    mode: Option<Chmod>,
     keep_owner: bool,
     excludes: Ignore,
     ignore: Option<&'a Ignore>,
     epoch: i64,
+    /// Targets that are directories already.
+    present: BTreeSet<String>,
 }
 
 enum TreeRef<'a> {
@@ -58,6 +60,8 @@ fn source<'a>(build: &'a Build<'_>, from: &Done) -> Result<TreeRef<'a>> {
 enum Piece {
     /// All that is in a directory.
     Directory { from: String, to: String },
+    /// All that is in an archive, which was unpacked on its own.
+    Archive { tree: Tree, to: String },
     /// One file.
     File { from: String, to: String },
     /// A file of the Dockerfile.
@@ -83,13 +87,14 @@ impl<'a> Plan<'a> {
             owner: copy
                 .chown
                 .as_deref()
-                .map(|text| owner(text, &below))
+                .map(|text| owner::owner(text, &below))
                 .transpose()?,
-            mode: copy.chmod.as_deref().map(mode).transpose()?,
+            mode: copy.chmod.as_deref().map(Chmod::parse).transpose()?,
             keep_owner: copy.origin == Origin::Input,
             excludes: Ignore::new(&copy.excludes).map_err(|e| Error::invalid(e.to_string()))?,
             ignore,
             epoch: build.moment(),
+            present: BTreeSet::new(),
         };
         let mut paths = Vec::new();
         for item in &copy.items {
@@ -109,18 +114,21 @@ impl<'a> Plan<'a> {
             || paths.len() > 1
             || (!target.is_empty() && below.is_directory(&target))
             || target.is_empty();
+        if !copy.link && !target.is_empty() && below.is_directory(&target) {
+            plan.present.insert(target.clone());
+        }
         for path in paths {
-            plan.place(copy, path, &target, into)?;
+            plan.place(build, copy, path, (&target, into))?;
         }
         Ok(plan)
     }
 
     fn place(
         &mut self,
+        build: &Build<'_>,
         copy: &Copy,
         path: std::result::Result<String, (&String, &String)>,
-        target: &str,
-        into: bool,
+        (target, into): (&str, bool),
     ) -> Result<()> {
         let join = |name: &str| {
             if target.is_empty() {
@@ -151,11 +159,21 @@ impl<'a> Plan<'a> {
             self.pieces.push(Piece::Directory { from, to });
             return Ok(());
         }
+        if self.excludes.excludes(&name) || self.excludes.excludes(&from) {
+            return Ok(());
+        }
         if copy.unpack != Unpack::Never && is_archive(self.tree.get().file(&from)?)? {
-            return Err(
-                Error::unsupported(format!("ADD {from}: archives are not unpacked yet"))
-                    .hint("write ADD --unpack=false or COPY, and unpack it with RUN tar"),
-            );
+            // On its own first: no name in it leads anywhere but into it.
+            let layer = build
+                .engine
+                .0
+                .store()?
+                .unpack(self.tree.get().file(&from)?, &[])?;
+            self.pieces.push(Piece::Archive {
+                tree: Tree::of(&build.engine.0, &[layer.id])?,
+                to: target.to_owned(),
+            });
+            return Ok(());
         }
         self.pieces.push(Piece::File { from, to });
         Ok(())
@@ -248,13 +266,16 @@ impl<'a> Plan<'a> {
         for piece in &self.pieces {
             match piece {
                 Piece::Inline { content, to } => {
-                    let mut entry = self.settle(Entry::mark(to.clone().into_bytes()));
-                    entry.mode = self.mode.unwrap_or(0o644);
+                    let mut entry = Entry::mark(to.clone().into_bytes());
+                    entry.mode = 0o644;
+                    let mut entry = self.settle(entry);
                     entry.size = content.len() as u64;
                     take(entry, &mut content.as_bytes())?;
                 }
                 Piece::File { from, to } => self.one(from, to, take)?,
-                Piece::Directory { from, to } => self.all(from, to, take)?,
+                Piece::Directory { from, to } => self.all(self.tree.get(), from, to, take)?,
+                // Owners in an archive are its own.
+                Piece::Archive { tree, to } => self.all(tree, ".", to, take)?,
             }
         }
         Ok(())
@@ -280,21 +301,22 @@ impl<'a> Plan<'a> {
 
     fn all(
         &self,
+        tree: &Tree,
         from: &str,
         to: &str,
         take: &mut dyn FnMut(Entry, &mut dyn Read) -> Result<()>,
     ) -> Result<()> {
-        let fd = self
-            .tree
-            .get()
-            .directory(if from == "." { "/" } else { from })?;
-        if !to.is_empty() {
+        let own = !std::ptr::eq(tree, self.tree.get());
+        let ignore = self.ignore.filter(|_| !own);
+        let fd = tree.directory(if from == "." { "/" } else { from })?;
+        // A directory that is there already stays as it is.
+        if !to.is_empty() && !self.present.contains(to) {
             let mut entry = Entry::mark(format!("{to}/").into_bytes());
             entry.kind = EntryKind::Directory;
             entry.mode = 0o755;
             take(self.settle(entry), &mut io::empty())?;
         }
-        let mut walk = Walk::merged(fd, b"", self.tree.get().bounds())?;
+        let mut walk = Walk::merged(fd, b"", tree.bounds())?;
         // A link to what was left out becomes the file itself.
         let mut kept: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         while let Some(walked) = walk.next_entry()? {
@@ -307,7 +329,7 @@ impl<'a> Plan<'a> {
             } else {
                 format!("{from}/{inner}")
             };
-            if self.ignore.is_some_and(|i| i.excludes(&seen))
+            if ignore.is_some_and(|i| i.excludes(&seen))
                 || self.excludes.excludes(&inner)
                 || self.excludes.excludes(&seen)
             {
@@ -332,7 +354,15 @@ impl<'a> Plan<'a> {
                 }
             }
             kept.insert(original, entry.path.clone());
-            let entry = self.settle(entry);
+            let before = (entry.uid, entry.gid, entry.mtime);
+            let mut entry = self.settle(entry);
+            if own {
+                // An archive says itself whose its files are, and of when.
+                entry.mtime = before.2;
+                if self.owner.is_none() {
+                    (entry.uid, entry.gid) = (before.0, before.1);
+                }
+            }
             match walked.file {
                 Some(mut file) => take(plain(entry), &mut file)?,
                 None => take(entry, &mut io::empty())?,
@@ -351,10 +381,15 @@ impl<'a> Plan<'a> {
             None if !self.keep_owner => (entry.uid, entry.gid) = (0, 0),
             None => {}
         }
-        if let Some(mode) = self.mode
+        if let Some(chmod) = &self.mode
             && !matches!(entry.kind, EntryKind::Symlink(_))
         {
-            entry.mode = mode;
+            let directory = if entry.kind == EntryKind::Directory {
+                Directory::Yes
+            } else {
+                Directory::No
+            };
+            entry.mode = chmod.apply(entry.mode, directory);
         }
         entry
     }
@@ -428,61 +463,6 @@ fn is_archive(mut file: File) -> Result<bool> {
         &[0x28, 0xb5, 0x2f, 0xfd],
     ];
     Ok(magic.iter().any(|m| head.starts_with(m)) || head.get(257..262) == Some(b"ustar"))
-}
-
-fn mode(text: &str) -> Result<u16> {
-    u16::from_str_radix(text, 8).map_err(|_| {
-        Error::unsupported(format!(
-            "--chmod={text}: symbolic modes are not supported yet"
-        ))
-        .hint("write it in octal: --chmod=755")
-    })
-}
-
-/// `user[:group]`, names or numbers; a user's group is that of its line.
-fn owner(text: &str, below: &Tree) -> Result<(u32, u32)> {
-    let (user, group) = match text.split_once(':') {
-        Some((user, group)) => (user, Some(group)),
-        None => (text, None),
-    };
-    let line = |file: &str, name: &str| -> Result<Option<Vec<String>>> {
-        let text = below.text(file, MAX_ACCOUNTS)?.unwrap_or_default();
-        let found = text
-            .lines()
-            .map(|l| l.split(':').map(str::to_owned).collect::<Vec<_>>())
-            .find(|f| f.first().is_some_and(|n| n == name));
-        Ok(found)
-    };
-    let number = |fields: &Option<Vec<String>>, index: usize| {
-        fields
-            .as_ref()
-            .and_then(|f| f.get(index))
-            .and_then(|n| n.parse().ok())
-    };
-    let (uid, own_gid) = match user.parse::<u32>() {
-        Ok(uid) => (uid, None),
-        Err(_) => {
-            let fields = line("etc/passwd", user)?;
-            let uid = number(&fields, 2).ok_or_else(|| {
-                Error::invalid(format!(
-                    "unable to find user {user}: no matching entries in passwd file"
-                ))
-            })?;
-            (uid, number(&fields, 3))
-        }
-    };
-    let gid = match group {
-        None => own_gid.unwrap_or(uid),
-        Some(group) => match group.parse::<u32>() {
-            Ok(gid) => gid,
-            Err(_) => number(&line("etc/group", group)?, 2).ok_or_else(|| {
-                Error::invalid(format!(
-                    "unable to find group {group}: no matching entries in group file"
-                ))
-            })?,
-        },
-    };
-    Ok((uid, gid))
 }
 
 fn near(tree: &Tree, pattern: &str) -> Option<String> {

@@ -24,6 +24,12 @@ pub struct BuildRequest {
     pub run: HostConfig,
     /// Contexts with names of their own.
     pub contexts: BTreeMap<String, NamedContext>,
+    /// Values that steps may see and that are never kept.
+    pub secrets: BTreeMap<String, Secret>,
+    /// The sockets of SSH agents, opened as paths.
+    pub agents: BTreeMap<String, OwnedFd>,
+    /// What it may do that builds usually may not: `security.insecure`.
+    pub allow: Vec<String>,
     /// What comes of it.
     pub purpose: Purpose,
     /// What becomes of a step that fails.
@@ -86,6 +92,28 @@ impl fmt::Debug for Context {
             Self::Stream { .. } => "Stream",
             Self::Directory(_) => "Directory",
         })
+    }
+}
+
+/// A value that is shown to nobody but the steps that ask for it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// Takes its bytes.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
     }
 }
 

@@ -1,32 +1,43 @@
 //! RUN: a container like any other, whose changes become a layer.
 
+mod agent;
+pub(crate) mod cache;
+mod mounts;
+mod stubs;
+
 use builder::graph::Run;
-use dockerfile::instruction::mount::{Access, MountKind as Asked};
+use dockerfile::instruction::mount::MountKind as Asked;
 use failpoint::failpoint;
-use spec::{ContainerId, ImageId};
+use spec::ImageId;
 use store::Layer;
 use tokio::runtime::Handle;
 
 use super::progress::{self, Stream, What};
 use super::request::Failed;
-use super::schedule::{Failure, Step};
+use super::schedule::{Done, Failure, Step};
+use super::source::Tree;
 use super::{Build, Root, finish};
 use crate::container::step::Container;
+use crate::container::stored::StoredMount;
 use crate::container::{
     AttachRequest, Config, HostConfig, MountKind, MountRequest, TmpfsOptions, WaitCondition,
 };
 use crate::error::{Error, Result};
+use stubs::Stubs;
 
-/// Runs a command above `parent` and makes a layer of what it changed.
+/// Runs a command above the first input and makes a layer of what it changed.
 pub(super) fn layer(
     step: &Step<'_>,
     command: &Run,
-    parent: &Root,
+    inputs: &[Done],
     runtime: &Handle,
 ) -> Result<Layer, Failure> {
     let build = step.build;
+    let parent = inputs
+        .first()
+        .map(|done| done.root.clone())
+        .unwrap_or_default();
     let engine = build.engine;
-    let inner = &*engine.0;
     let config = Config {
         entrypoint: Some(command.args.clone()),
         env: [command.env.clone(), command.proxies.clone()].concat(),
@@ -34,21 +45,13 @@ pub(super) fn layer(
         working_dir: command.cwd.clone(),
         ..Config::default()
     };
-    let host = host(build, command)?;
-    if command.script.is_some() {
-        return Err(Error::unsupported(
-            "RUN with a script of its own in a here-document is not supported yet",
-        )
-        .hint("write the script with COPY <<EOF and run it")
-        .into());
-    }
     let layers = parent.ids();
-    let container = Container::create(engine, config, host, &layers)?;
+    let container = Container::create(engine, config, host(build, command)?, &layers)?;
     failpoint!("build.run.created");
-    let ran = runtime.block_on(attend(step, container.id));
-    let made = ran.map_err(Failure::from).and_then(|code| {
+    let made = run(step, command, inputs, &container, runtime);
+    let made = made.map_err(Failure::from).and_then(|code| {
         failpoint!("build.run.ended");
-        let store = inner.store()?;
+        let store = engine.0.store()?;
         let snapshot = store.snapshot(&container.id, &layers);
         if code == 0 {
             return Ok(store.layer_from_snapshot(&snapshot)?);
@@ -57,7 +60,7 @@ pub(super) fn layer(
             Failed::Dropped => None,
             Failed::Kept => {
                 let layer = store.layer_from_snapshot(&snapshot)?;
-                Some(Box::new(keep(step, command, parent, layer)?))
+                Some(Box::new(keep(step, command, &parent, layer)?))
             }
         };
         Err(Failure {
@@ -71,6 +74,42 @@ pub(super) fn layer(
     let layer = made?;
     removed?;
     Ok(layer)
+}
+
+/// From what it is shown to its exit code. What was made to mount things on is gone afterwards.
+fn run(
+    step: &Step<'_>,
+    command: &Run,
+    inputs: &[Done],
+    container: &Container,
+    runtime: &Handle,
+) -> Result<i64> {
+    let inner = &*step.build.engine.0;
+    let mut shown = mounts::show(step, command, inputs, &container.id)?;
+    let targets: Vec<String> = shown
+        .mounts
+        .iter()
+        .map(|mount| mount.destination.clone())
+        .chain(
+            command
+                .mounts
+                .iter()
+                .map(|mount| mount.mount.target.clone()),
+        )
+        .collect();
+    let layers = inputs
+        .first()
+        .map(|done| done.root.ids())
+        .unwrap_or_default();
+    let stubs = Stubs::before(&Tree::of(inner, &layers)?, &targets)?;
+    let given = (
+        std::mem::take(&mut shown.mounts),
+        std::mem::take(&mut shown.env),
+    );
+    let code = runtime.block_on(attend(step, container, given))?;
+    drop(shown);
+    stubs.clear(inner, &container.id)?;
+    Ok(code)
 }
 
 fn failure(command: &Run, code: i64) -> Error {
@@ -102,14 +141,22 @@ fn host(build: &Build<'_>, command: &Run) -> Result<HostConfig> {
         host.network_mode.clone_from(&command.network);
     }
     if command.security == "insecure" {
-        return Err(Error::unsupported(
-            "RUN --security=insecure needs an entitlement, which builds can't be given yet",
-        )
-        .hint("remove --security=insecure"));
+        if !build
+            .request
+            .allow
+            .iter()
+            .any(|allowed| allowed == "security.insecure")
+        {
+            return Err(Error::invalid(
+                "granting entitlement security.insecure is not allowed by build daemon configuration",
+            )
+            .hint("add --allow security.insecure"));
+        }
+        host.privileged = true;
     }
     for mount in &command.mounts {
-        match &mount.mount.kind {
-            Asked::Tmpfs { size } => host.mounts.push(MountRequest {
+        if let Asked::Tmpfs { size } = &mount.mount.kind {
+            host.mounts.push(MountRequest {
                 kind: MountKind::Tmpfs,
                 source: String::new(),
                 target: mount.mount.target.clone(),
@@ -121,28 +168,21 @@ fn host(build: &Build<'_>, command: &Run) -> Result<HostConfig> {
                     size: size.and_then(|s| i64::try_from(s).ok()).unwrap_or(0),
                     mode: 0,
                 }),
-            }),
-            Asked::Bind {
-                writable: Access::ReadOnly | Access::Writable,
-                ..
-            } => return Err(later("bind")),
-            Asked::Cache { .. } => return Err(later("cache")),
-            Asked::Secret { .. } => return Err(later("secret")),
-            Asked::Ssh { .. } => return Err(later("ssh")),
+            });
         }
     }
     Ok(host)
 }
 
-fn later(kind: &str) -> Error {
-    Error::unsupported(format!("RUN --mount=type={kind} is not supported yet"))
-}
-
 /// Starts it, passes on what it writes, and waits for its end or for the build's.
-async fn attend(step: &Step<'_>, id: ContainerId) -> Result<i64> {
+async fn attend(
+    step: &Step<'_>,
+    container: &Container,
+    (mounts, env): (Vec<StoredMount>, Vec<String>),
+) -> Result<i64> {
     let build = step.build;
     let containers = build.engine.containers();
-    let name = id.to_string();
+    let name = container.id.to_string();
     let streams = AttachRequest {
         stdin: false,
         stdout: true,
@@ -151,7 +191,7 @@ async fn attend(step: &Step<'_>, id: ContainerId) -> Result<i64> {
         stream: true,
     };
     let mut attached = containers.attach(&name, streams).await?;
-    containers.start(&name).await?;
+    container.start(mounts, env)?;
     let mut stopped = std::pin::pin!(build.voice.stopped());
     loop {
         let record = tokio::select! {

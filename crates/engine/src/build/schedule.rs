@@ -197,8 +197,8 @@ fn carry_out(
         }
         Op::Run(command) => {
             let key = key::of(vertex, &keys, settings(build)?.as_ref());
-            step.cached(key, parent, |parent| {
-                run::layer(&step, command, parent, runtime).map(Some)
+            step.cached(key, parent, |_| {
+                run::layer(&step, command, inputs, runtime).map(Some)
             })
         }
     }

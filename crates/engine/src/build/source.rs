@@ -47,6 +47,30 @@ impl Tree {
         })
     }
 
+    /// The tree below a root.
+    pub(super) fn rooted(root: RootDir) -> Self {
+        Self {
+            root: Some(root),
+            bounds: Bounds::OneMount,
+        }
+    }
+
+    /// A descriptor of what is at a path; all of it if that is empty; none if nothing is there.
+    pub(super) fn path(&self, path: &str) -> Result<Option<OwnedFd>> {
+        let Some(root) = &self.root else {
+            return Ok(None);
+        };
+        let path = path.trim_matches('/');
+        if path.is_empty() || path == "." {
+            return Ok(Some(root.open_path(".")?));
+        }
+        match root.open_path(path) {
+            Ok(fd) => Ok(Some(fd)),
+            Err(e) if e.errno() == rustix::io::Errno::NOENT => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
     /// A directory of it as a tree of its own; an empty one if it is not there.
     pub(super) fn inside(&self, path: &str) -> Result<Self> {
         match self.kind(path)? {

@@ -25,6 +25,11 @@ use crate::truth::{self, Now, STARTED};
 use crate::volume;
 
 pub(super) fn start(engine: &Engine, name: &str) -> Result<()> {
+    start_with(engine, name, |_| ())
+}
+
+/// The same with something more that is never written down: what a step of a build is given for its run.
+pub(super) fn start_with(engine: &Engine, name: &str, add: impl FnOnce(&mut Stored)) -> Result<()> {
     let inner = &*engine.0;
     let found = lookup::find(inner, name)?;
     let lock = inner.lock_container(&found.id)?;
@@ -43,7 +48,8 @@ pub(super) fn start(engine: &Engine, name: &str) -> Result<()> {
             ));
         }
     };
-    let stored = Stored::parse(&row.id, &row.config)?;
+    let mut stored = Stored::parse(&row.id, &row.config)?;
+    add(&mut stored);
     match begin(inner, &row, &stored) {
         Ok(()) => {
             failpoint!("container.start.running");

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use spec::{ContainerId, Digest, ImageId, LayerId};
 use state::{ContainerRow, EntryId, NewEntry};
 
-use super::stored::Stored;
-use super::{Config, HostConfig, RemoveRequest, check, create, merge, mounts, remove, stop};
+use super::stored::{Stored, StoredMount};
+use super::{Config, HostConfig, RemoveRequest, check, create, merge, mounts, remove, start, stop};
 use crate::bundle;
 use crate::error::{Error, Kind, Result};
 use crate::network_files;
@@ -82,6 +82,14 @@ impl Container {
         })
     }
 
+    /// Starts it with mounts and variables that are for this run alone and are never written down.
+    pub(crate) fn start(&self, mounts: Vec<StoredMount>, env: Vec<String>) -> Result<()> {
+        start::start_with(&self.engine, &self.id.to_string(), |stored| {
+            stored.mounts.extend(mounts);
+            stored.config.env.extend(env);
+        })
+    }
+
     /// Takes it away, killed if it runs.
     pub(crate) async fn remove(self) -> Result<()> {
         let name = self.id.to_string();
@@ -97,6 +105,7 @@ impl Container {
 
 /// Takes away what a step of a dead build left: its program may still run.
 pub(crate) fn resume(inner: &Inner, id: &ContainerId, entry: EntryId) -> Result<()> {
+    inner.store()?.clear_area(id)?;
     if let Some(row) = inner.db.read(|tx| tx.container(id))? {
         stop::kill_now(inner, &row)?;
         let end = Instant::now() + PATIENCE;

@@ -130,9 +130,9 @@ fn mistakes_have_their_place_and_leave_nothing() {
                 "did you mean the stage build?",
             ),
             (
-                "FROM scratch\nRUN --mount=type=secret,id=a x",
-                "not supported",
-                "",
+                "FROM scratch\nRUN --mount=type=secret,id=a,required=true x",
+                "secret a: not found",
+                "--secret id=a",
             ),
             (
                 "FROM scratch\nADD http://127.0.0.1/x /",

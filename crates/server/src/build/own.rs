@@ -10,7 +10,9 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use engine::build::request::Failed;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use engine::build::request::{Failed, Secret};
 use engine::build::{BuildRequest, CacheUse, Context, File, NamedContext, PlanRequest, Purpose};
 use futures_util::stream;
 use http::StatusCode;
@@ -81,16 +83,33 @@ fn taken(peer: Peer, source: &ContextSource) -> Result<std::os::fd::OwnedFd, Ref
 }
 
 fn asked(peer: Peer, options: BuildOptions) -> Result<BuildRequest, Refusal> {
-    let unsupported = [
-        (!options.secrets.is_empty(), "secrets"),
-        (!options.agents.is_empty(), "SSH agents"),
-        (!options.allow.is_empty(), "entitlements"),
-        (options.pull, "pulling"),
-    ];
-    if let Some((_, what)) = unsupported.iter().find(|(asked, _)| *asked) {
-        return Err(Refusal::unsupported(format!(
-            "{what} are not supported in builds yet"
-        )));
+    if options.pull {
+        return Err(Refusal::unsupported(
+            "pulling is not supported in builds yet",
+        ));
+    }
+    let known = ["network.host", "security.insecure"];
+    if let Some(other) = options
+        .allow
+        .iter()
+        .find(|allow| !known.contains(&allow.as_str()))
+    {
+        return Err(Refusal::bad(format!("invalid entitlement: {other}")));
+    }
+    let mut secrets = std::collections::BTreeMap::new();
+    for secret in &options.secrets {
+        let bytes = STANDARD
+            .decode(&secret.data)
+            .map_err(|e| Refusal::bad(format!("secret {}: {e}", secret.id)))?;
+        secrets.insert(secret.id.clone(), Secret::new(bytes));
+    }
+    let mut agents = std::collections::BTreeMap::new();
+    for agent in &options.agents {
+        let socket = taken(peer, &agent.socket).map_err(|refusal| {
+            // There is no other way to send it.
+            Refusal::unsupported(format!("SSH agent {}: {}", agent.id, refusal.message))
+        })?;
+        agents.insert(agent.id.clone(), socket);
     }
     let mut contexts = std::collections::BTreeMap::new();
     for (name, source) in &options.contexts {
@@ -142,6 +161,9 @@ fn asked(peer: Peer, options: BuildOptions) -> Result<BuildRequest, Refusal> {
         plan,
         tags,
         contexts,
+        secrets,
+        agents,
+        allow: options.allow.clone(),
         purpose: if options.check {
             Purpose::Check
         } else {

@@ -1,5 +1,6 @@
 mod context;
 mod fallback;
+mod secret;
 mod shell;
 
 use crate::cx::Cx;
@@ -64,6 +65,15 @@ pub(crate) struct Args {
     /// What to do when a step fails: 'shell' opens one in its file system
     #[arg(long, value_name = "string", value_parser = ["shell", "exit"])]
     on_error: Option<String>,
+    /// Secret to expose to the build (format: "id=mysecret[,src=/local/secret]")
+    #[arg(long, value_name = "list")]
+    secret: Vec<String>,
+    /// SSH agent socket to expose to the build (format: "default|<id>[=<socket>]")
+    #[arg(long, value_name = "list")]
+    ssh: Vec<String>,
+    /// Allow extra privileged entitlement (e.g., "network.host", "security.insecure")
+    #[arg(long, value_name = "list", value_delimiter = ',')]
+    allow: Vec<String>,
     /// Set the networking mode for the RUN instructions during build
     #[arg(long, value_name = "string")]
     network: Option<String>,
@@ -274,6 +284,9 @@ fn options(args: &Args, given: &mut Given) -> Result<BuildOptions> {
         no_cache_filter: args.no_cache_filter.clone(),
         pull: args.pull,
         check: args.check,
+        secrets: secret::secrets(&args.secret)?,
+        agents: secret::agents(&args.ssh, given)?,
+        allow: args.allow.clone(),
         keep_failed: args.on_error.as_deref() == Some("shell"),
         network: args.network.clone().unwrap_or_default(),
         extra_hosts: args.add_host.clone(),

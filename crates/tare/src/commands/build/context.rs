@@ -28,6 +28,8 @@ pub(super) struct Given {
     pub(super) stream: Option<Box<dyn AsyncRead + Send + Unpin>>,
     /// Open as long as the engine may look; by name, the main one's is empty.
     pub(super) held: Vec<(String, File)>,
+    /// The sockets of agents, held like them.
+    pub(super) sockets: Vec<File>,
 }
 
 impl Given {
@@ -40,6 +42,7 @@ impl Given {
             ignore: None,
             stream: None,
             held: Vec::new(),
+            sockets: Vec::new(),
         };
         match args.context.as_str() {
             "-" => given.standard_input(args)?,
