@@ -142,7 +142,7 @@ fn lock(build: &Build<'_>, place: &Path, sharing: Shared) -> Result<Option<Flock
             .write(true)
             .open(place.join("lock"))
             .map_err(failed)?;
-        file.set_modified(std::time::SystemTime::now())
+        file.set_modified(build.engine.0.now().into())
             .map_err(failed)?;
         let wait = match sharing {
             Shared::Private => Wait::No,
