@@ -50,6 +50,9 @@ impl Store {
         };
         while let Some(walked) = walk.next_entry()? {
             let entry = walked.entry;
+            if snapshot.is_unseen(&entry.path) {
+                continue;
+            }
             match mark(&entry.path) {
                 Some(Mark::Gone(path)) => found.push(path, ChangeKind::Deleted),
                 Some(Mark::Opaque(directory)) => {

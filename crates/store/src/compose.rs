@@ -74,9 +74,21 @@ impl Store {
     /// # Errors
     /// [`Kind::Invalid`] for a file that no layer can have, or something can't be read or written.
     pub fn layer_from_upper(&self, upper: impl AsFd, parents: &[LayerId]) -> Result<Layer> {
+        self.layer_of(upper, parents, |_| true)
+    }
+
+    fn layer_of(
+        &self,
+        upper: impl AsFd,
+        parents: &[LayerId],
+        is_seen: impl Fn(&[u8]) -> bool,
+    ) -> Result<Layer> {
         let mut writer = self.layer_writer()?;
         let mut walk = Walk::marked(upper)?;
         while let Some(walked) = walk.next_entry()? {
+            if !is_seen(&walked.entry.path) {
+                continue;
+            }
             match walked.file {
                 Some(file) => {
                     let mut data = walk::FileData::new(&walked.entry, file);
@@ -94,7 +106,8 @@ impl Store {
     /// # Errors
     /// As [`Store::layer_from_upper`].
     pub fn layer_from_snapshot(&self, snapshot: &Snapshot) -> Result<Layer> {
-        self.layer_from_upper(snapshot.open_upper()?, snapshot.layers())
+        let is_seen = |path: &[u8]| !snapshot.is_unseen(path);
+        self.layer_of(snapshot.open_upper()?, snapshot.layers(), is_seen)
     }
 
     /// Writes the tar of a layer, the one with the layer's diff id: of the blob that it is kept in, or of the layer itself.

@@ -21,6 +21,8 @@ pub enum Kind {
     Busy,
     /// What the store holds is not what it was.
     Corrupt,
+    /// Nothing may be written there.
+    ReadOnly,
 }
 
 /// A failure of the store: what was done, to what, and why it failed.
@@ -61,6 +63,9 @@ impl Error {
             None if source.raw_os_error() == Some(rustix::io::Errno::DQUOT.raw_os_error()) => {
                 Kind::NoSpace
             }
+            None if source.raw_os_error() == Some(rustix::io::Errno::ROFS.raw_os_error()) => {
+                Kind::ReadOnly
+            }
             None if source.kind() == io::ErrorKind::NotFound => Kind::NotFound,
             None => Kind::System,
         };
@@ -81,6 +86,7 @@ impl Error {
         let kind = match source.errno() {
             kernel::Errno::NOSPC | kernel::Errno::DQUOT => Kind::NoSpace,
             kernel::Errno::NOENT => Kind::NotFound,
+            kernel::Errno::ROFS => Kind::ReadOnly,
             _ => Kind::System,
         };
         Self::caused(kind, op, subject, source)

@@ -18,6 +18,7 @@ pub struct Snapshot {
     id: ContainerId,
     layers: Vec<LayerId>,
     directory: PathBuf,
+    unseen: Vec<Vec<u8>>,
 }
 
 /// Who owns the files of a mount. The seam for user namespaces: so far always the host's owners.
@@ -73,6 +74,25 @@ impl Snapshot {
         &self.layers
     }
 
+    /// Whether anything was ever written, or made ready for it.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.directory.join("upper").is_dir()
+    }
+
+    /// The same, where these paths count as never written: places for the engine's own mounts.
+    #[must_use]
+    pub fn without(mut self, paths: &[&str]) -> Self {
+        self.unseen = paths.iter().map(|path| path.as_bytes().to_vec()).collect();
+        self
+    }
+
+    /// Whether a path of a tar counts as never written.
+    pub(crate) fn is_unseen(&self, path: &[u8]) -> bool {
+        let path = path.strip_suffix(b"/").unwrap_or(path);
+        self.unseen.iter().any(|unseen| unseen == path)
+    }
+
     /// The directory of all that was written.
     pub(crate) fn open_upper(&self) -> Result<OwnedFd> {
         open_directory(&self.directory.join("upper"))
@@ -110,6 +130,7 @@ impl Store {
             id: *id,
             layers: layers.to_vec(),
             directory: self.container_directory(id),
+            unseen: Vec::new(),
         }
     }
 

@@ -100,6 +100,32 @@ impl Walk {
         Ok(walk)
     }
 
+    /// Walks what is at `name` in the directory `parent`, and all below it, as a merged tree. Its path is `shown`.
+    ///
+    /// # Errors
+    /// It is not there, or can't be read.
+    pub fn of(parent: impl AsFd, name: &[u8], shown: &[u8], bounds: Bounds) -> Result<Self> {
+        let wrong = |e| failed(shown, e);
+        let parent = parent
+            .as_fd()
+            .try_clone_to_owned()
+            .map_err(|e| Error::io(OP, crate::error::shown(shown), e))?;
+        let mut walk = Self {
+            levels: Vec::new(),
+            links: HashMap::new(),
+            marks: Marks::None,
+            bounds,
+            waiting: None,
+        };
+        let fd = walk.open(&parent, name).map_err(wrong)?;
+        let stat = fstat(&fd).map_err(wrong)?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if let Some(kind) = kind_of(kind, &fd, &stat).map_err(wrong)? {
+            walk.waiting = Some(walk.describe(shown.to_vec(), kind, fd, &stat)?);
+        }
+        Ok(walk)
+    }
+
     /// The next entry; none at the end.
     ///
     /// # Errors
@@ -172,7 +198,9 @@ impl Walk {
             kind,
         };
         if entry.kind == Kind::Directory {
-            entry.path.push(b'/');
+            if !entry.path.ends_with(b"/") {
+                entry.path.push(b'/');
+            }
             let directory = reopen(&fd, OFlags::DIRECTORY).map_err(wrong)?;
             if opaque && self.marks == Marks::Translate {
                 self.waiting = Some(mark([entry.path.as_slice(), b".wh..wh..opq"].concat()));

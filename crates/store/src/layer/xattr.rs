@@ -10,7 +10,7 @@ use crate::tar::Kind;
 
 /// Keeps what is the user's business. Overlayfs's own marks would hide or redirect files (security rule D5), and labels of
 /// security modules are the host's to give; file capabilities are bounded by the container's.
-pub(super) fn kept(xattrs: Xattrs, kind: &Kind) -> Xattrs {
+pub(crate) fn kept(xattrs: Xattrs, kind: &Kind) -> Xattrs {
     let takes_user = matches!(kind, Kind::File | Kind::Directory | Kind::HardLink(_));
     xattrs
         .into_iter()
