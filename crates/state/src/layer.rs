@@ -159,6 +159,22 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The layers that results of builds alone keep.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn cached_layers(&self) -> Result<Vec<LayerRow>> {
+        let mut statement = self.inner.prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM layers
+             WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE layer = layers.id)
+               AND NOT EXISTS (SELECT 1 FROM containers WHERE instr(containers.layers, layers.id) > 0)
+               AND EXISTS (SELECT 1 FROM build_results WHERE diff_id = layers.diff_id)
+             ORDER BY id"
+        ))?;
+        let rows = statement.query_map([], read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// Takes a layer away; whether it was there.
     ///
     /// # Errors
