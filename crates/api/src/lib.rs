@@ -12,14 +12,17 @@ pub mod build;
 pub mod container;
 pub mod event;
 pub mod exec;
+pub mod files;
 pub mod filters;
 pub mod image;
 pub mod network;
 pub mod progress;
+pub mod prune;
 pub mod query;
 pub mod stdcopy;
 pub mod system;
 pub mod time;
+pub mod usage;
 pub mod version;
 pub mod volume;
 

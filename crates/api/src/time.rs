@@ -85,5 +85,46 @@ pub fn parse_query(text: &str) -> Option<Timestamp> {
     }
 }
 
+/// A moment as filters have it: RFC 3339 with or without a time or a zone, seconds since 1970, or how long ago (`1h30m`).
+#[must_use]
+pub fn parse_moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if let Some(ago) = parse_duration(text) {
+        return now.checked_sub(ago).ok();
+    }
+    if let Some(time) = parse_query(text) {
+        return Some(time);
+    }
+    let civil = text.parse::<jiff::civil::DateTime>().ok()?;
+    jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
+}
+
+/// `1h30m`, `10s`, `1.5h`, as Go writes durations.
+fn parse_duration(text: &str) -> Option<jiff::SignedDuration> {
+    let mut seconds = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let count: f64 = rest[..end].parse().ok()?;
+        rest = &rest[end..];
+        let end = rest
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        let unit = match &rest[..end] {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "us" | "\u{b5}s" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        seconds += count * unit;
+        rest = &rest[end..];
+    }
+    (!text.is_empty())
+        .then(|| jiff::SignedDuration::try_from_secs_f64(seconds).ok())
+        .flatten()
+}
+
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,18 @@ object! {
         pub options: Option<Labels> = "Options",
         /// `local`.
         pub scope: String = "Scope",
+        /// What it takes of the disk, if that was asked for.
+        pub usage: Option<UsageData> = "UsageData" omit,
+    }
+}
+
+object! {
+    /// What a volume takes of the disk.
+    pub struct UsageData {
+        /// Bytes.
+        pub size: i64 = "Size",
+        /// How many containers have it.
+        pub ref_count: i64 = "RefCount",
     }
 }
 

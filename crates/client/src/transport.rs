@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::patient::Patient;
 use crate::stream::{Download, Hijacked};
 use crate::upload::Upload;
-use crate::{Builds, Containers, Execs, Images, Networks, System, Volumes};
+use crate::{Builds, Containers, Execs, Files, Images, Networks, Prune, System, Volumes};
 
 /// An answer that is decoded as a whole may not be larger: inspections and lists are far smaller.
 const MAX_ANSWER: usize = 64 << 20;
@@ -152,6 +152,18 @@ impl Client {
     #[must_use]
     pub const fn images(&self) -> Images<'_> {
         Images(self)
+    }
+
+    /// The files of containers.
+    #[must_use]
+    pub const fn files(&self) -> Files<'_> {
+        Files(self)
+    }
+
+    /// What can be removed because nobody uses it.
+    #[must_use]
+    pub const fn prune(&self) -> Prune<'_> {
+        Prune(self)
     }
 
     /// Volumes.
