@@ -2,15 +2,20 @@
 
 pub(crate) mod attach;
 pub(crate) mod check;
+pub(crate) mod commit;
 mod config;
+mod copy;
 mod create;
 pub(crate) mod health;
+mod export;
+mod files;
 pub(crate) mod list;
 pub(crate) mod lookup;
 pub(crate) mod merge;
 pub(crate) mod mounts;
 mod names;
 pub(crate) mod pause;
+mod prune;
 pub(crate) mod remove;
 mod rename;
 mod revive;
@@ -24,9 +29,11 @@ mod update;
 mod view;
 mod wait;
 
-use spec::ContainerId;
+use spec::{ContainerId, ImageId};
+use tokio::io::AsyncRead;
 
 pub use crate::stdin::StdinWriter;
+pub use commit::{CommitRequest, Pause};
 pub use config::{
     BindOptions, BlockRate, BlockWeight, Config, Device, Healthcheck, HostConfig, LogConfig,
     MountKind, MountRequest, PortBinding, RestartPolicy, TmpfsOptions, Ulimit, VolumeOptions,
@@ -35,14 +42,20 @@ pub use health::{Health, HealthLook, HealthStatus};
 pub use stats::{CpuUsage, IoCount, MemoryUsage, Meter, NetworkUsage, Sample};
 pub use top::Processes;
 pub use update::UpdateRequest;
+pub use copy::{PathStat, PutRequest};
+pub use store::{Change, ChangeKind};
 pub use view::{Filters, Inspect, ListRequest, MountPoint, State, Status, Summary};
 pub use wait::Waiting;
 
 use crate::error::{Error, Kind, Result};
 use crate::event::Happened;
+use crate::image::intake;
 use crate::link;
 use crate::log::{self, LogRequest, Logs, Records};
 use crate::open::Engine;
+use crate::outlet::{self, Outlet};
+use crate::prune::{PruneFilters, Pruned};
+use copy::Asked;
 
 /// A container to make.
 #[derive(Debug, Clone)]
@@ -323,6 +336,105 @@ impl Containers {
         let name = name.to_owned();
         self.engine
             .step(move |engine| log::open(engine, &name, &request))
+            .await
+    }
+
+    /// A tar of all its own files; volumes are empty directories in it.
+    ///
+    /// # Errors
+    /// No such container. What goes wrong later ends the stream with an error.
+    pub async fn export(&self, name: &str) -> Result<Outlet> {
+        let name = name.to_owned();
+        let row = self
+            .engine
+            .step(move |engine| {
+                let row = lookup::find(&engine.0, &name)?;
+                engine.0.record(Happened::to_container(&row, "export"));
+                Ok(row)
+            })
+            .await?;
+        Ok(outlet::draw(&self.engine, move |engine, out| {
+            export::write(&engine.0, &row, out)
+        }))
+    }
+
+    /// What it changed of its image's files, sorted by path.
+    ///
+    /// # Errors
+    /// No such container.
+    pub async fn changes(&self, name: &str) -> Result<Vec<Change>> {
+        let name = name.to_owned();
+        self.engine
+            .long(move |engine| export::changes(&engine.0, &name))
+            .await
+    }
+
+    /// Makes an image of its files.
+    ///
+    /// # Errors
+    /// No such container, a change of its configuration is malformed, or the disk is full.
+    pub async fn commit(&self, name: &str, request: CommitRequest) -> Result<ImageId> {
+        let name = name.to_owned();
+        self.engine
+            .long(move |engine| commit::commit(&engine.0, &name, &request))
+            .await
+    }
+
+    /// What is at a path in it.
+    ///
+    /// # Errors
+    /// No such container, or nothing is there.
+    pub async fn stat(&self, name: &str, path: &str) -> Result<PathStat> {
+        let (name, path) = (name.to_owned(), path.to_owned());
+        self.engine
+            .long(move |engine| {
+                let asked = Asked::new(&engine.0, &name, &path)?;
+                copy::stat(&engine.0, &asked)
+            })
+            .await
+    }
+
+    /// A tar of what is at a path in it.
+    ///
+    /// # Errors
+    /// No such container. What goes wrong later ends the stream with an error.
+    pub async fn get_files(&self, name: &str, path: &str) -> Result<Outlet> {
+        let (name, path) = (name.to_owned(), path.to_owned());
+        let asked = self
+            .engine
+            .step(move |engine| Asked::new(&engine.0, &name, &path))
+            .await?;
+        Ok(outlet::draw(&self.engine, move |engine, out| {
+            copy::get(&engine.0, &asked, out)
+        }))
+    }
+
+    /// Unpacks a tar in the directory at a path in it.
+    ///
+    /// # Errors
+    /// No such container or directory, the archive is malformed, or nothing can be written there.
+    pub async fn put_files(
+        &self,
+        name: &str,
+        path: &str,
+        request: PutRequest,
+        tar: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<()> {
+        let (name, path) = (name.to_owned(), path.to_owned());
+        intake::pour(&self.engine, tar, move |engine, tar| {
+            let asked = Asked::new(&engine.0, &name, &path)?;
+            copy::put(&engine.0, &asked, request, tar)
+        })
+        .await
+    }
+
+    /// Removes all that match and do not run.
+    ///
+    /// # Errors
+    /// One can't be removed.
+    pub async fn prune(&self, filters: PruneFilters) -> Result<Pruned<ContainerId>> {
+        self.engine
+            .long(move |engine| prune::prune(&engine.0, &filters))
             .await
     }
 

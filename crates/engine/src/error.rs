@@ -15,6 +15,8 @@ pub enum Kind {
     InvalidParameter,
     /// There is nothing to do: the container has been started or stopped already.
     NotModified,
+    /// It may not be done there: nothing can be written.
+    Forbidden,
     /// Something that this needs is not there now; later it may be.
     Unavailable,
     /// It is asked for something that this engine does not do (yet).
@@ -168,6 +170,7 @@ impl From<store::Error> for Error {
             store::Kind::Invalid | store::Kind::Limit => Kind::InvalidParameter,
             store::Kind::NotFound => Kind::NotFound,
             store::Kind::Busy => Kind::Conflict,
+            store::Kind::ReadOnly => Kind::Forbidden,
             _ => Kind::Internal,
         };
         let full = error.kind == store::Kind::NoSpace;

@@ -1,15 +1,16 @@
 //! Images: what containers are made from.
 
 mod archive;
-mod changes;
+pub(crate) mod changes;
 pub(crate) mod garbage;
 pub(crate) mod import;
 pub(crate) mod intake;
-mod list;
+pub(crate) mod list;
 mod load;
 pub(crate) mod lookup;
 mod pull;
 mod push;
+mod prune;
 mod remove;
 mod save;
 
@@ -24,12 +25,14 @@ use state::Durability;
 use tokio::io::AsyncRead;
 
 pub use load::LoadRequest;
+pub use prune::ImagePrune;
 pub use save::SaveRequest;
 
 use crate::error::{Error, Result};
 use crate::event::{Happened, Subject};
-use crate::open::Engine;
+use crate::open::{Engine, Inner};
 use crate::outlet::{self, Outlet};
+use crate::prune::Pruned;
 
 /// A root file system to make an image of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -296,6 +299,16 @@ impl Images {
             .await
     }
 
+    /// Removes all that match and that no container uses.
+    ///
+    /// # Errors
+    /// One can't be removed.
+    pub async fn prune(&self, request: ImagePrune) -> Result<Pruned<Removed>> {
+        self.engine
+            .long(move |engine| prune::prune(&engine.0, &request))
+            .await
+    }
+
     /// Takes a name from an image, and with the last name the image itself.
     ///
     /// # Errors
@@ -307,17 +320,22 @@ impl Images {
                 let image = lookup::find(&engine.0, &name)?.row.id;
                 let removed = remove::remove(&engine.0, &name, request)?;
                 for gone in &removed {
-                    match gone {
-                        Removed::Untagged(_) => engine.0.record(image_event("untag", &image)),
-                        Removed::Deleted(id) if *id == image.to_string() => {
-                            engine.0.record(image_event("delete", &image));
-                        }
-                        Removed::Deleted(_) => {}
-                    }
+                    record_removed(&engine.0, &image, gone);
                 }
                 Ok(removed)
             })
             .await
+    }
+}
+
+/// What removing an image did is told; layers are nobody's business.
+fn record_removed(inner: &Inner, image: &ImageId, gone: &Removed) {
+    match gone {
+        Removed::Untagged(_) => inner.record(image_event("untag", image)),
+        Removed::Deleted(id) if *id == image.to_string() => {
+            inner.record(image_event("delete", image));
+        }
+        Removed::Deleted(_) => {}
     }
 }
 

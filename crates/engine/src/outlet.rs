@@ -52,7 +52,7 @@ impl AsyncRead for Outlet {
 /// What `write` writes elsewhere, where it may block.
 pub(crate) fn draw(
     engine: &Engine,
-    write: impl FnOnce(&Engine, &mut dyn Write) -> Result<()> + Send + 'static,
+    write: impl FnOnce(&Engine, &mut (dyn Write + Send)) -> Result<()> + Send + 'static,
 ) -> Outlet {
     let (sender, pieces) = mpsc::channel(WAITING);
     let engine = engine.clone();

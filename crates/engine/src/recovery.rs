@@ -6,6 +6,7 @@ use kernel::process::ProcessIdentity;
 use state::{Entry, Owner};
 
 use crate::container::{remove, step};
+use crate::container::{commit, remove};
 use crate::error::{Error, Result};
 use crate::image::garbage;
 use crate::open::Inner;
@@ -48,6 +49,13 @@ fn resume(inner: &Inner, entry: &Entry) -> Result<()> {
             remove::resume(inner, &id, entry.id)
         }
         step::KIND => step::resume(inner, &entry.subject.parse()?, entry.id),
+        commit::HELD => {
+            let id = entry.subject.parse()?;
+            match inner.db.read(|tx| tx.container(&id))? {
+                Some(row) => commit::release(inner, &row, entry.id),
+                None => Ok(inner.db.write(|tx| tx.finish(entry.id))?),
+            }
+        }
         garbage::KIND => garbage::resume(inner, entry.id),
         volume::REMOVE => {
             // A new volume of this name may have been made since.

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::open::{Engine, Inner};
 use crate::soundness;
 use crate::truth;
+use crate::usage::{self, Usage, UsageRequest};
 
 /// What the engine and its machine are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +90,16 @@ impl System {
     /// The database can't be read.
     pub async fn info(&self) -> Result<Info> {
         self.engine.step(|engine| info(&engine.0)).await
+    }
+
+    /// What takes how much of the disk.
+    ///
+    /// # Errors
+    /// Something can't be read.
+    pub async fn usage(&self, request: UsageRequest) -> Result<Usage> {
+        self.engine
+            .long(move |engine| usage::usage(&engine.0, request))
+            .await
     }
 
     /// Compares what is on disk, in the kernel and in the database. Sound is empty.

@@ -12,10 +12,12 @@ use state::{Durability, LockKind, NewEntry, VolumeRow};
 
 use crate::container::list::{labelled, nanos};
 use crate::container::mounts::volume_name;
-use crate::error::{Error, Result};
+use crate::disk;
+use crate::error::{Error, Kind, Result};
 use crate::event::{Happened, Subject};
 use crate::launch::open_dir;
 use crate::open::{Engine, Inner, make_dir};
+use crate::prune::{PruneFilters, Pruned};
 
 pub(crate) use provide::{check_sources, provide, resume};
 
@@ -110,6 +112,16 @@ impl Volumes {
             .await
     }
 
+    /// Removes all that match and that no container uses: those that nobody gave a name, or all.
+    ///
+    /// # Errors
+    /// One can't be removed.
+    pub async fn prune(&self, all: bool, filters: PruneFilters) -> Result<Pruned<String>> {
+        self.engine
+            .long(move |engine| prune(&engine.0, all, &filters))
+            .await
+    }
+
     /// Removes a volume and all that is in it. With `force` a volume that does not exist is no error.
     ///
     /// # Errors
@@ -181,7 +193,7 @@ fn create(inner: &Inner, request: VolumeRequest) -> Result<Volume> {
     Ok(view(inner, row))
 }
 
-fn list(inner: &Inner, filters: &VolumeFilters) -> Result<Vec<Volume>> {
+pub(crate) fn list(inner: &Inner, filters: &VolumeFilters) -> Result<Vec<Volume>> {
     let rows = inner.db.read(|tx| {
         let mut rows = Vec::new();
         for row in tx.volumes()? {
@@ -210,6 +222,32 @@ fn list(inner: &Inner, filters: &VolumeFilters) -> Result<Vec<Volume>> {
         good.then_some(volume)
     };
     Ok(rows.into_iter().filter_map(wanted).collect())
+}
+
+fn prune(inner: &Inner, all: bool, filters: &PruneFilters) -> Result<Pruned<String>> {
+    let mut pruned = Pruned::default();
+    for row in inner.db.read(|tx| tx.volumes())? {
+        if (!row.anonymous && !all) || !inner.db.read(|tx| tx.volume_users(&row.name))?.is_empty() {
+            continue;
+        }
+        let volume = view(inner, row);
+        if !filters.admit(volume.created, &volume.labels) {
+            continue;
+        }
+        let size = disk::usage(&volume.mountpoint)?;
+        match remove(inner, &volume.name) {
+            Ok(()) => {
+                pruned.gone.push(volume.name);
+                pruned.reclaimed += size;
+            }
+            // A container was made with it since.
+            Err(error) if error.kind == Kind::Conflict => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let event = Happened::to(Subject::Volume, "prune", "");
+    inner.record(event.with("reclaimed", pruned.reclaimed));
+    Ok(pruned)
 }
 
 /// Removes a volume that no container uses: its row first, with an entry in the journal, then its directory.

@@ -116,7 +116,7 @@ pub(crate) async fn create(State(app): State<App>, params: Params, request: Requ
 }
 
 /// What `repo` and `tag` name together.
-fn reference(params: &Params) -> Answer<Option<Reference>> {
+pub(crate) fn reference(params: &Params) -> Answer<Option<Reference>> {
     let Some(repository) = params.0.text("repo") else {
         return Ok(None);
     };
@@ -147,7 +147,7 @@ fn step(entry: HistoryEntry) -> HistoryItem {
     }
 }
 
-fn deleted(removed: Removed) -> ImageDeleted {
+pub(crate) fn deleted(removed: Removed) -> ImageDeleted {
     match removed {
         Removed::Untagged(name) => ImageDeleted {
             untagged: Some(name),

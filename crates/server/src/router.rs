@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, head, post};
 use engine::Engine;
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue, ORIGIN, SERVER};
@@ -16,6 +16,8 @@ use crate::error::Refusal;
 use crate::request::Speaks;
 use crate::{
     archives, build, changes, containers, events, execs, images, networks, stats, system, volumes,
+    archives, build, containers, events, execs, files, images, networks, prune, system, usage,
+    volumes,
 };
 
 /// What every handler has.
@@ -66,6 +68,15 @@ fn resources() -> Router<App> {
         .route("/containers/{name}/attach", post(containers::attach))
         .route("/containers/{name}/logs", get(containers::logs))
         .route("/containers/{name}/exec", post(execs::create))
+        .route("/containers/prune", post(prune::containers))
+        .route("/containers/{name}/export", get(files::export))
+        .route("/containers/{name}/changes", get(files::changes))
+        .route(
+            "/containers/{name}/archive",
+            head(files::head).get(files::get).put(files::put),
+        )
+        .route("/commit", post(files::commit))
+        .route("/system/df", get(usage::df))
         .route("/exec/{id}/start", post(execs::start))
         .route("/exec/{id}/json", get(execs::inspect))
         .route("/exec/{id}/resize", post(execs::resize))
@@ -76,6 +87,7 @@ fn resources() -> Router<App> {
         .route("/images/json", get(images::list))
         .route("/images/load", post(archives::load))
         .route("/images/get", get(archives::save))
+        .route("/images/prune", post(prune::images))
         .route("/images/create", post(images::create))
         // An image's name may hold slashes, so what follows it is found by hand.
         .route(
@@ -83,6 +95,7 @@ fn resources() -> Router<App> {
             get(images::get).post(images::post).delete(images::remove),
         )
         .route("/volumes", get(volumes::list))
+        .route("/volumes/prune", post(prune::volumes))
         .route("/volumes/create", post(volumes::create))
         .route(
             "/volumes/{name}",

@@ -60,7 +60,7 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn encode(volume: engine::volume::Volume) -> Volume {
+pub(crate) fn encode(volume: engine::volume::Volume) -> Volume {
     Volume {
         // Docker gives whole seconds here.
         created_at: jiff::Timestamp::from_second(volume.created.as_second())
@@ -72,5 +72,6 @@ fn encode(volume: engine::volume::Volume) -> Volume {
         name: volume.name,
         options: None,
         scope: "local".to_owned(),
+        usage: None,
     }
 }

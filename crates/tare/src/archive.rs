@@ -11,7 +11,10 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use store::{FileData, TarWriter, Walk};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
@@ -94,6 +97,65 @@ pub(crate) async fn fed<T: Send + 'static>(
         Some(error) => Err(error),
         None => done,
     }
+}
+
+/// A stream whose bytes are counted.
+#[derive(Debug)]
+pub(crate) struct Counted<R> {
+    inner: R,
+    count: Count,
+}
+
+/// How many bytes passed so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Count(Arc<AtomicU64>);
+
+impl Count {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl<R> Counted<R> {
+    pub(crate) fn new(inner: R) -> (Self, Count) {
+        let count = Count::default();
+        let counted = Self {
+            inner,
+            count: count.clone(),
+        };
+        (counted, count)
+    }
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for Counted<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let before = out.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, out))?;
+        let more = out.filled().len() - before;
+        self.count.0.fetch_add(more as u64, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Writes what a walk finds into a tar.
+pub(crate) fn write_walk<W: std::io::Write>(
+    walk: &mut Walk,
+    tar: &mut TarWriter<W>,
+) -> store::Result<()> {
+    while let Some(walked) = walk.next_entry()? {
+        match walked.file {
+            Some(file) => {
+                let mut data = FileData::new(&walked.entry, file);
+                tar.entry(&walked.entry, &mut data)?;
+            }
+            None => tar.entry(&walked.entry, &mut std::io::empty())?,
+        }
+    }
+    Ok(())
 }
 
 /// Refuses a place for a file before anything is fetched, as docker does.

@@ -3,10 +3,14 @@
 mod attach;
 mod build;
 mod builder;
+mod commit;
+mod cp;
 mod create;
 mod daemon;
+mod diff;
 mod events;
 mod exec;
+mod export;
 mod history;
 mod images;
 mod import;
@@ -18,6 +22,7 @@ mod load;
 mod logs;
 mod options;
 mod pause;
+mod prune;
 mod ps;
 mod pull;
 mod push;
@@ -31,6 +36,7 @@ mod save;
 mod start;
 mod stats;
 mod stop;
+mod system;
 mod tag;
 mod top;
 mod unpause;
@@ -207,6 +213,22 @@ static TABLE: &[Entry] = &[
         "[OPTIONS] PATH | -"
     ),
     client!(builder::prune, &["builder prune"], "[OPTIONS]"),
+        cp,
+        &["cp", "container cp"],
+        "[OPTIONS] CONTAINER:SRC_PATH|SRC_PATH|- CONTAINER:DEST_PATH|DEST_PATH|-"
+    ),
+    client!(diff, &["diff", "container diff"], "CONTAINER"),
+    client!(
+        commit,
+        &["commit", "container commit"],
+        "[OPTIONS] CONTAINER [REPOSITORY[:TAG]]"
+    ),
+    client!(
+        export,
+        &["export", "container export"],
+        "[OPTIONS] CONTAINER"
+    ),
+    client!(prune::container, &["container prune"], "[OPTIONS]"),
     client!(
         images,
         &["images", "image ls", "image list"],
@@ -229,6 +251,7 @@ static TABLE: &[Entry] = &[
         &["rmi", "image rm", "image remove"],
         "[OPTIONS] IMAGE [IMAGE...]"
     ),
+    client!(prune::image, &["image prune"], "[OPTIONS]"),
     client!(history, &["history", "image history"], "[OPTIONS] IMAGE"),
     client!(inspect, &["inspect"], "[OPTIONS] NAME|ID [NAME|ID...]"),
     client!(
@@ -253,6 +276,9 @@ static TABLE: &[Entry] = &[
         &["volume rm", "volume remove"],
         "[OPTIONS] VOLUME [VOLUME...]"
     ),
+    client!(prune::volume, &["volume prune"], "[OPTIONS]"),
+    client!(system::df, &["system df"], "[OPTIONS]"),
+    client!(system::prune, &["system prune"], "[OPTIONS]"),
     client!(events, &["events", "system events"], "[OPTIONS]"),
     client!(version, &["version"], "[OPTIONS]"),
     client!(info, &["info", "system info"], "[OPTIONS]"),

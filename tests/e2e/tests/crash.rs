@@ -45,6 +45,7 @@ fn life(host: &Host, registry: &Registry) {
         ],
         &["start", "life"],
         &["exec", "life", "true"],
+        &["commit", "life", "committed"],
         &["logs", "life"],
         &["update", "--pids-limit", "77", "life"],
         &["pause", "life"],
@@ -76,6 +77,7 @@ fn life(host: &Host, registry: &Registry) {
         &[
             "rmi", &pulled, &pushed, "imported", "tagged", "built", "busybox",
         ],
+        &["image", "prune", "-af"],
         &["volume", "rm", "fresh"],
     ] {
         let _outcome = tare(args);

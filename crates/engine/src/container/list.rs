@@ -20,7 +20,7 @@ use crate::image::lookup as images;
 use crate::open::{Inner, lock};
 use crate::truth::{self, Now};
 
-pub(super) fn list(inner: &Inner, request: &ListRequest) -> Result<Vec<Summary>> {
+pub(crate) fn list(inner: &Inner, request: &ListRequest) -> Result<Vec<Summary>> {
     let (rows, tags) = inner.db.read(|tx| Ok((tx.containers()?, tx.tags()?)))?;
     let names: BTreeMap<String, ImageId> =
         tags.into_iter().map(|t| (t.reference, t.image)).collect();
@@ -236,7 +236,7 @@ pub(super) fn inspect(inner: &Inner, name: &str, size: bool) -> Result<Inspect> 
 }
 
 /// The bytes of a container's own files, and those with its image's.
-fn sizes(inner: &Inner, id: &spec::ContainerId) -> Result<(Option<u64>, Option<u64>)> {
+pub(super) fn sizes(inner: &Inner, id: &spec::ContainerId) -> Result<(Option<u64>, Option<u64>)> {
     let own = disk::usage(&inner.container_dir(id).join("upper"))?;
     let layers: u64 = inner.db.read(|tx| {
         let mut sum = 0;

@@ -8,7 +8,7 @@ use spec::image::Config;
 use crate::error::{Error, Result};
 
 /// Applies the instructions in order.
-pub(super) fn apply(config: &mut Config, changes: &[String]) -> Result<()> {
+pub(crate) fn apply(config: &mut Config, changes: &[String]) -> Result<()> {
     for line in changes.iter().flat_map(|c| c.lines()) {
         let line = line.trim();
         if !line.is_empty() && !line.starts_with('#') {

@@ -16,7 +16,7 @@ use crate::container::list::{labelled, nanos};
 use crate::error::Result;
 use crate::open::Inner;
 
-pub(super) fn list(inner: &Inner, filters: &ImageFilters) -> Result<Vec<ImageSummary>> {
+pub(crate) fn list(inner: &Inner, filters: &ImageFilters) -> Result<Vec<ImageSummary>> {
     let (rows, tags, counts) = inner
         .db
         .read(|tx| Ok((tx.images()?, tx.tags()?, tx.count_by_image()?)))?;

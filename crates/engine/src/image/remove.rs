@@ -133,7 +133,7 @@ fn untagged(reference: &str) -> Removed {
     Removed::Untagged(familiar.unwrap_or_else(|_| reference.to_owned()))
 }
 
-fn delete(inner: &Inner, image: &ImageRow, tags: &[String]) -> Result<Vec<Removed>> {
+pub(super) fn delete(inner: &Inner, image: &ImageRow, tags: &[String]) -> Result<Vec<Removed>> {
     let owner = inner.owner()?;
     let subject = image.id.to_string();
     let entry = inner.db.write_with(Durability::Full, |tx| {

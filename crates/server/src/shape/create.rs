@@ -47,7 +47,7 @@ pub(crate) fn decode(
     })
 }
 
-fn decode_config(config: wire::ContainerConfig) -> Config {
+pub(crate) fn decode_config(config: wire::ContainerConfig) -> Config {
     Config {
         image: config.image,
         cmd: config.cmd.map(|words| words.0),

@@ -1,0 +1,5 @@
+//! The engine as a whole.
+
+pub(crate) mod df;
+pub(crate) mod prune;
+mod usage;
