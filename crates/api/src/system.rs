@@ -131,6 +131,16 @@ object! {
 }
 
 object! {
+    /// Something that is not as it should be.
+    pub struct Finding {
+        /// What it is about.
+        pub subject: String = "Subject",
+        /// What is wrong.
+        pub problem: String = "Problem",
+    }
+}
+
+object! {
     /// What the engine and its machine are.
     pub struct Info {
         /// An id of this installation.

@@ -1,7 +1,8 @@
 //! The engine itself.
 
 use api::ApiVersion;
-use api::system::{Info, Version};
+use api::Query;
+use api::system::{Finding, Info, Version};
 
 use crate::error::Result;
 use crate::transport::{Call, Client};
@@ -44,6 +45,23 @@ impl System<'_> {
     /// As [`System::ping`].
     pub async fn version(&self) -> Result<Version> {
         self.0.fetch(Call::get("/version")).await
+    }
+
+    /// What is not as it should be; with `verify` all content is read too. Only this engine's.
+    ///
+    /// # Errors
+    /// As [`System::ping`].
+    pub async fn check(&self, verify: bool) -> Result<Vec<Finding>> {
+        let query = Query::new().with_flag("verify", verify);
+        self.0.fetch(Call::get("/tare/v1/check").query(query)).await
+    }
+
+    /// Takes away what nothing needs and nobody has. Only this engine's.
+    ///
+    /// # Errors
+    /// As [`System::ping`].
+    pub async fn repair(&self) -> Result<()> {
+        self.0.run(Call::post("/tare/v1/repair")).await
     }
 
     /// What the engine and its machine are.

@@ -6,9 +6,9 @@ pub(crate) mod commit;
 mod config;
 mod copy;
 mod create;
-pub(crate) mod health;
 mod export;
 mod files;
+pub(crate) mod health;
 pub(crate) mod list;
 pub(crate) mod lookup;
 pub(crate) mod merge;
@@ -38,12 +38,12 @@ pub use config::{
     BindOptions, BlockRate, BlockWeight, Config, Device, Healthcheck, HostConfig, LogConfig,
     MountKind, MountRequest, PortBinding, RestartPolicy, TmpfsOptions, Ulimit, VolumeOptions,
 };
+pub use copy::{PathStat, PutRequest};
 pub use health::{Health, HealthLook, HealthStatus};
 pub use stats::{CpuUsage, IoCount, MemoryUsage, Meter, NetworkUsage, Sample};
+pub use store::{Change, ChangeKind};
 pub use top::Processes;
 pub use update::UpdateRequest;
-pub use copy::{PathStat, PutRequest};
-pub use store::{Change, ChangeKind};
 pub use view::{Filters, Inspect, ListRequest, MountPoint, State, Status, Summary};
 pub use wait::Waiting;
 

@@ -5,8 +5,7 @@ use kernel::Pid;
 use kernel::process::ProcessIdentity;
 use state::{Entry, Owner};
 
-use crate::container::{remove, step};
-use crate::container::{commit, remove};
+use crate::container::{commit, remove, step};
 use crate::error::{Error, Result};
 use crate::image::garbage;
 use crate::open::Inner;

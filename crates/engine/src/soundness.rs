@@ -9,8 +9,10 @@ use state::LockKind;
 
 use crate::container::stored::Stored;
 use crate::error::Result;
+use crate::image::garbage;
 use crate::open::Inner;
 use crate::recovery;
+use crate::rootfs;
 use crate::system::Finding;
 use crate::truth;
 
@@ -47,6 +49,82 @@ pub(crate) fn check(inner: &Inner) -> Result<Vec<Finding>> {
     directories(inner, &known, &alive, &mut findings);
     content(inner, &mut findings)?;
     Ok(findings.0)
+}
+
+/// Reads all layers and blobs, and compares them with what they were when they came.
+pub(crate) fn verify(inner: &Inner) -> Result<Vec<Finding>> {
+    let mut findings = Findings::default();
+    let store = inner.store()?;
+    let (images, layers, blobs) = inner
+        .db
+        .read(|tx| Ok((tx.images()?, tx.layers()?, tx.blobs()?)))?;
+    for layer in layers {
+        if let Err(error) = store.verify_layer(&layer.id) {
+            let mut users = Vec::new();
+            for image in &images {
+                if inner
+                    .db
+                    .read(|tx| tx.image_layers(&image.id))?
+                    .contains(&layer.id)
+                {
+                    let tags = inner.db.read(|tx| tx.tags_of(&image.id))?;
+                    users.push(
+                        tags.into_iter()
+                            .next()
+                            .unwrap_or_else(|| image.id.to_string()),
+                    );
+                }
+            }
+            let why = crate::error::Error::from(error).chain();
+            let of = users.join(", ");
+            findings.add(
+                &format!("layer {}", layer.id),
+                format!("{why} (image {of})"),
+            );
+        }
+    }
+    for blob in blobs {
+        if let Err(error) = store.verify_blob(&blob.digest) {
+            let why = crate::error::Error::from(error).chain();
+            findings.add(&format!("blob {}", blob.digest), why);
+        }
+    }
+    Ok(findings.0)
+}
+
+/// Takes away what nothing needs and nobody has: content without an image, files and mounts without a row, directories of containers that are gone.
+/// What users put there, such as a volume, is never taken.
+pub(crate) fn repair(inner: &Inner) -> Result<()> {
+    recovery::recover(inner)?;
+    garbage::collect(inner)?;
+    let store = inner.store()?;
+    match store.sweep() {
+        // Somebody adds content just now: there will be another time.
+        Err(error) if error.kind == store::Kind::Busy => {}
+        other => drop(other?),
+    }
+    let known: BTreeSet<String> = inner
+        .db
+        .read(|tx| tx.containers())?
+        .iter()
+        .map(|row| row.id.to_string())
+        .collect();
+    for name in names(&inner.containers_dir()) {
+        if let Ok(id) = name.parse::<ContainerId>()
+            && !known.contains(&name)
+        {
+            // One that is being made has no row yet, and its lock is held.
+            let Some(lock) = inner.locks.try_lock(LockKind::Container, &name)? else {
+                continue;
+            };
+            if inner.db.read(|tx| tx.container(&id))?.is_none() {
+                rootfs::discard(inner, &id)?;
+                truth::clear_run_dir(inner, &id);
+            }
+            lock.retire();
+        }
+    }
+    Ok(())
 }
 
 #[derive(Default)]

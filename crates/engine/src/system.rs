@@ -102,6 +102,26 @@ impl System {
             .await
     }
 
+    /// Reads all layers and blobs, and tells which are not what they were.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub async fn verify(&self) -> Result<Vec<Finding>> {
+        self.engine
+            .long(|engine| soundness::verify(&engine.0))
+            .await
+    }
+
+    /// Takes away what nothing needs and nobody has.
+    ///
+    /// # Errors
+    /// Something can't be removed.
+    pub async fn repair(&self) -> Result<()> {
+        self.engine
+            .long(|engine| soundness::repair(&engine.0))
+            .await
+    }
+
     /// Compares what is on disk, in the kernel and in the database. Sound is empty.
     ///
     /// # Errors

@@ -15,9 +15,8 @@ use crate::clock::Clock;
 use crate::error::Refusal;
 use crate::request::Speaks;
 use crate::{
-    archives, build, changes, containers, events, execs, images, networks, stats, system, volumes,
-    archives, build, containers, events, execs, files, images, networks, prune, system, usage,
-    volumes,
+    archives, build, changes, containers, events, execs, files, images, networks, prune, stats,
+    system, usage, volumes,
 };
 
 /// What every handler has.
@@ -49,6 +48,7 @@ fn resources() -> Router<App> {
         .route("/info", get(system::info))
         .route("/events", get(events::events))
         .route("/tare/v1/check", get(system::check))
+        .route("/tare/v1/repair", post(system::repair))
         .route("/containers/json", get(containers::list))
         .route("/containers/create", post(containers::create))
         .route("/containers/{name}", delete(containers::remove))

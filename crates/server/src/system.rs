@@ -1,15 +1,17 @@
 //! The engine and its machine.
 
 use api::system::{
-    Commit, Component, IndexInfo, Info, PlatformName, Plugins, RegistryConfig, Runtime, SwarmInfo,
-    Version,
+    Commit, Component, Finding, IndexInfo, Info, PlatformName, Plugins, RegistryConfig, Runtime,
+    SwarmInfo, Version,
 };
 use api::{ApiVersion, Labels, Time};
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 
 use crate::error::Answer;
+use crate::request::{Params, finish};
 use crate::router::App;
 
 /// The name that the engine gives itself.
@@ -136,9 +138,26 @@ pub(crate) async fn info(State(app): State<App>) -> Answer {
 }
 
 /// Whether disk, kernel and database agree. Not Docker's.
-pub(crate) async fn check(State(app): State<App>) -> Answer {
-    let findings = app.engine.system().check().await?;
-    let finding = |found: engine::system::Finding| serde_json::json!({ "Subject": found.subject, "Problem": found.problem });
-    let findings: Vec<_> = findings.into_iter().map(finding).collect();
+/// `GET /tare/v1/check`, with `verify=1` also the content.
+pub(crate) async fn check(State(app): State<App>, params: Params) -> Answer {
+    let system = app.engine.system();
+    let mut findings = system.check().await?;
+    if params.0.flag("verify") {
+        findings.extend(system.verify().await?);
+    }
+    let findings: Vec<_> = findings
+        .into_iter()
+        .map(|found| Finding {
+            subject: found.subject,
+            problem: found.problem,
+        })
+        .collect();
     Ok(axum::Json(findings).into_response())
+}
+
+/// `POST /tare/v1/repair`.
+pub(crate) async fn repair(State(app): State<App>) -> Answer {
+    let system = app.engine.system();
+    finish(async move { system.repair().await }).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -213,6 +213,7 @@ static TABLE: &[Entry] = &[
         "[OPTIONS] PATH | -"
     ),
     client!(builder::prune, &["builder prune"], "[OPTIONS]"),
+    client!(
         cp,
         &["cp", "container cp"],
         "[OPTIONS] CONTAINER:SRC_PATH|SRC_PATH|- CONTAINER:DEST_PATH|DEST_PATH|-"
@@ -277,6 +278,7 @@ static TABLE: &[Entry] = &[
         "[OPTIONS] VOLUME [VOLUME...]"
     ),
     client!(prune::volume, &["volume prune"], "[OPTIONS]"),
+    client!(system::check, &["system check"], "[OPTIONS]"),
     client!(system::df, &["system df"], "[OPTIONS]"),
     client!(system::prune, &["system prune"], "[OPTIONS]"),
     client!(events, &["events", "system events"], "[OPTIONS]"),

@@ -128,7 +128,8 @@ fn user(own: &StoredMount, input: &Input<'_>) -> Mount {
     let mut mount = bound(&own.destination, &source, &[recursive, propagation]);
     if own.read_only {
         // Also the mounts below it, as Docker since 25; mount_setattr does it since Linux 5.12.
-        let option = if own.non_recursive { "ro" } else { "rro" };
+        let top = own.non_recursive || own.writable_inside;
+        let option = if top { "ro" } else { "rro" };
         mount.options.push(option.to_owned());
     }
     mount

@@ -186,9 +186,6 @@ fn life(host: &HostConfig) -> Result<()> {
             "storage option {option} is not supported"
         )));
     }
-    if !host.volumes_from.is_empty() {
-        return Err(Error::unsupported("--volumes-from is not supported yet"));
-    }
     if !matches!(host.volume_driver.as_str(), "" | "local") {
         return Err(Error::unsupported(format!(
             "volume driver \"{}\" is not supported: only \"local\" is",

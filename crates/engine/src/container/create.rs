@@ -5,18 +5,20 @@ use failpoint::failpoint;
 use spec::{ContainerId, Name, Platform};
 use state::ContainerRow;
 
+use super::HostConfig;
 use super::check::{self, Machine};
+use super::lookup;
 use super::merge;
 use super::mounts;
 use super::names;
-use super::stored::Stored;
+use super::stored::{Stored, StoredMount};
 use super::{CreateRequest, Created};
 use crate::bundle;
 use crate::error::{Error, Result};
 use crate::event::Happened;
 use crate::image::lookup as images;
 use crate::network_files;
-use crate::open::Engine;
+use crate::open::{Engine, Inner};
 use crate::volume;
 
 /// What the transaction that makes a container found.
@@ -46,7 +48,7 @@ pub(super) fn create(engine: &Engine, request: CreateRequest) -> Result<Created>
     let args = merge::program(&config)?;
     warnings.extend(check::check(&config, &mut host, machine())?);
     network_files::check(&host)?;
-    let plan = mounts::plan(&config, &host)?;
+    let plan = mounts::plan_with(&config, &host, inherited(inner, &host)?)?;
     let mut stored = Stored {
         v: Stored::VERSION,
         config,
@@ -115,6 +117,18 @@ pub(super) fn create(engine: &Engine, request: CreateRequest) -> Result<Created>
     failpoint!("container.create.after_row");
     inner.record(Happened::to_container(&row, "create"));
     Ok(Created { id, warnings })
+}
+
+/// What is mounted in the containers whose volumes it gets too.
+fn inherited(inner: &Inner, host: &HostConfig) -> Result<Vec<StoredMount>> {
+    let mut all = Vec::new();
+    for text in &host.volumes_from {
+        let (name, read_only) = mounts::from(text)?;
+        let other = lookup::find(inner, name)?;
+        let stored = Stored::parse(&other.id, &other.config)?;
+        all.extend(mounts::inherited(stored.mounts, read_only));
+    }
+    Ok(all)
 }
 
 /// Whether a volume may have to be filled.

@@ -20,6 +20,18 @@ const PROPAGATIONS: [&str; 6] = [
 /// # Errors
 /// One is malformed, asks for what can't be done, or two have the same destination.
 pub(crate) fn plan(config: &Config, host: &HostConfig) -> Result<Vec<StoredMount>> {
+    plan_with(config, host, Vec::new())
+}
+
+/// The same with what it has from other containers, in places that nobody asked something else for.
+///
+/// # Errors
+/// As [`plan`].
+pub(crate) fn plan_with(
+    config: &Config,
+    host: &HostConfig,
+    inherited: Vec<StoredMount>,
+) -> Result<Vec<StoredMount>> {
     let mut mounts = Vec::new();
     for text in &host.binds {
         mounts.push(short(text)?);
@@ -43,6 +55,11 @@ pub(crate) fn plan(config: &Config, host: &HostConfig) -> Result<Vec<StoredMount
             )));
         }
     }
+    for mount in inherited {
+        if taken.insert(mount.destination.clone()) {
+            mounts.push(mount);
+        }
+    }
     // Volumes that the image or the user only gave a place: the place may be taken by something with a name.
     for target in &config.volumes {
         let mount = blank(MountKind::Volume, "", target)?;
@@ -52,6 +69,40 @@ pub(crate) fn plan(config: &Config, host: &HostConfig) -> Result<Vec<StoredMount
     }
     mounts.sort_by_cached_key(|m| (m.destination.matches('/').count(), m.destination.clone()));
     Ok(mounts)
+}
+
+/// `container[:ro|rw]`: whose volumes, and how.
+pub(crate) fn from(text: &str) -> Result<(&str, bool)> {
+    let (name, mode) = text.split_once(':').unwrap_or((text, ""));
+    if name.is_empty() {
+        return Err(Error::invalid(format!("malformed volumes-from: {text:?}")));
+    }
+    let mut read_only = false;
+    for option in mode.split(',').filter(|option| !option.is_empty()) {
+        match option {
+            "ro" => read_only = true,
+            // Labels for SELinux, as for binds.
+            "rw" | "z" | "Z" => {}
+            _ => return Err(Error::invalid(format!("invalid mode: {option}"))),
+        }
+    }
+    Ok((name, read_only))
+}
+
+/// What another container has of its mounts for this one: its volumes and binds.
+pub(crate) fn inherited(mounts: Vec<StoredMount>, read_only: bool) -> Vec<StoredMount> {
+    let kept = mounts
+        .into_iter()
+        .filter(|mount| matches!(mount.kind, MountKind::Volume | MountKind::Bind));
+    kept.map(|mount| StoredMount {
+        read_only: mount.read_only || read_only,
+        missing: match mount.kind {
+            MountKind::Volume => Missing::Create,
+            _ => mount.missing,
+        },
+        ..mount
+    })
+    .collect()
 }
 
 fn blank(kind: MountKind, source: &str, target: &str) -> Result<StoredMount> {
@@ -68,6 +119,7 @@ fn blank(kind: MountKind, source: &str, target: &str) -> Result<StoredMount> {
         mode: String::new(),
         tmpfs: Vec::new(),
         subpath: String::new(),
+        writable_inside: false,
         missing: match kind {
             MountKind::Volume => Missing::Fill,
             _ => Missing::Create,
@@ -184,11 +236,26 @@ fn bind(request: &MountRequest) -> Result<StoredMount> {
     } else {
         Missing::Refuse
     };
-    if options.read_only_non_recursive || options.read_only_force_recursive {
-        return Err(Error::unsupported(
-            "bind-recursive=writable and bind-recursive=readonly are not supported yet",
+    let (top, all) = (
+        options.read_only_non_recursive,
+        options.read_only_force_recursive,
+    );
+    if top && all {
+        return Err(invalid(
+            "ReadOnlyNonRecursive and ReadOnlyForceRecursive are in conflict".to_owned(),
         ));
     }
+    if (top || all) && !request.read_only {
+        return Err(invalid(
+            "the mount must be read-only to be so with or without what is mounted in it".to_owned(),
+        ));
+    }
+    if all && !matches!(options.propagation.as_str(), "" | "private" | "rprivate") {
+        return Err(invalid(
+            "mode read-only-force-recursive needs the propagation private or rprivate".to_owned(),
+        ));
+    }
+    mount.writable_inside = top;
     if !options.propagation.is_empty() {
         if !PROPAGATIONS.contains(&options.propagation.as_str()) {
             return Err(invalid(format!(

@@ -50,6 +50,9 @@ pub(crate) struct StoredMount {
     pub(crate) subpath: String,
     /// What happens to a source that isn't there.
     pub(crate) missing: Missing,
+    /// Read-only, but for what is mounted in it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) writable_inside: bool,
 }
 
 /// What happens to the source of a mount that isn't there.

@@ -65,6 +65,10 @@ pub(crate) struct MountSpec {
     /// For binds: `rprivate`, `rshared`, …
     pub(crate) propagation: Option<String>,
     pub(crate) non_recursive: bool,
+    /// What is mounted in it stays writable.
+    pub(crate) writable_inside: bool,
+    /// What is mounted in it must be read-only too.
+    pub(crate) all_read_only: bool,
     pub(crate) create_source: bool,
     /// For volumes.
     pub(crate) no_copy: bool,
@@ -94,6 +98,8 @@ pub(crate) fn mount(text: &str) -> Result<MountSpec, String> {
         read_only: false,
         propagation: None,
         non_recursive: false,
+        writable_inside: false,
+        all_read_only: false,
         create_source: false,
         no_copy: false,
         driver: None,
@@ -148,9 +154,11 @@ fn set(spec: &mut MountSpec, key: &str, value: Option<&str>) -> Result<(), Strin
         "bind-recursive" => match value {
             "enabled" => {}
             "disabled" => spec.non_recursive = true,
+            "writable" => spec.writable_inside = true,
+            "readonly" => spec.all_read_only = true,
             other => {
                 return Err(format!(
-                    "bind-recursive={other} is not supported; enabled or disabled"
+                    "invalid value for bind-recursive: {other} (must be \"enabled\", \"disabled\", \"writable\", or \"readonly\")"
                 ));
             }
         },

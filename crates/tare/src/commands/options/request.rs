@@ -238,7 +238,8 @@ fn mount(spec: &MountSpec) -> Result<Mount> {
                 propagation: spec.propagation.clone().unwrap_or_default(),
                 non_recursive: spec.non_recursive,
                 create_mountpoint: spec.create_source,
-                ..BindOptions::default()
+                read_only_non_recursive: spec.writable_inside,
+                read_only_force_recursive: spec.all_read_only,
             };
             mount.bind_options = (options != BindOptions::default()).then_some(options);
         }
