@@ -45,16 +45,10 @@ fn damage_is_told_and_heals(sandbox: &Sandbox, transport: Transport) {
             .tare(["load", "-q", "-i", archive.to_str().unwrap()])
             .ok();
         assert_eq!(host.tare(["system", "check", "--verify"]).ok(), "");
-        let alive = [
-            "run",
-            "--rm",
-            "--network",
-            "none",
-            "busybox",
-            "echo",
-            "alive",
-        ];
-        assert_eq!(host.tare(alive).ok(), "alive");
+        let alive = ["run", "--name", "c1", "--network", "none", "busybox"];
+        let out = host.tare(alive.iter().chain(&["echo", "alive"]));
+        assert_eq!(out.ok(), "alive");
+        let _removed = host.tare(["rm", "c1"]).ok();
     }
     // Gone altogether.
     for path in files(&host.root().join("layers")) {

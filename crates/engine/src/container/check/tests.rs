@@ -69,19 +69,6 @@ fn what_is_not_enforced_is_refused() {
                 ..none()
             },
         ),
-        (
-<<<<<<< HEAD
-            "--volumes-from",
-            HostConfig {
-                volumes_from: vec!["x".into()],
-=======
-            "real-time",
-            HostConfig {
-                cpu_realtime_runtime: 5,
->>>>>>> 18678f9 (engine, tare: volumes of other containers, recursive read-only binds, system check that verifies and repairs)
-                ..none()
-            },
-        ),
     ];
     for (expected, mut host) in cases {
         let error = check(&Config::default(), &mut host, MACHINE).unwrap_err();
