@@ -8,9 +8,9 @@ pub(crate) mod intake;
 pub(crate) mod list;
 mod load;
 pub(crate) mod lookup;
+mod prune;
 mod pull;
 mod push;
-mod prune;
 mod remove;
 mod save;
 
