@@ -142,7 +142,9 @@ fn lock(build: &Build<'_>, place: &Path, sharing: Shared) -> Result<Option<Flock
             .write(true)
             .open(place.join("lock"))
             .map_err(failed)?;
-        file.set_modified(build.engine.0.now().into())
+        let now = std::time::SystemTime::try_from(build.engine.0.now());
+        now.map_err(std::io::Error::other)
+            .and_then(|now| file.set_modified(now))
             .map_err(failed)?;
         let wait = match sharing {
             Shared::Private => Wait::No,

@@ -271,6 +271,7 @@ fn bind(path: PathBuf, target: String, access: Access) -> StoredMount {
         mode: String::new(),
         tmpfs: Vec::new(),
         subpath: String::new(),
+        writable_inside: false,
         missing: Missing::Refuse,
     }
 }
