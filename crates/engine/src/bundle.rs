@@ -20,6 +20,7 @@ mod ulimits;
 use std::path::Path;
 
 use protocol::GivenFilter;
+use protocol::launch::NETWORK_FD;
 use spec::ContainerId;
 use spec::profile;
 use spec::runtime::{
@@ -38,8 +39,10 @@ use devices::HostDevice;
 pub(crate) struct Input<'a> {
     pub(crate) id: &'a ContainerId,
     pub(crate) stored: &'a Stored,
-    /// The container's directory, with `hosts`, `hostname` and `resolv.conf`.
+    /// The directory with `hosts`, `hostname` and `resolv.conf`.
     pub(crate) directory: &'a Path,
+    /// Its name, if another's network and name are lent to it.
+    pub(crate) hostname: Option<&'a str>,
     /// The directory of all volumes.
     pub(crate) volumes: &'a Path,
     pub(crate) facts: &'a Facts,
@@ -135,6 +138,9 @@ pub(crate) fn spec(input: &Input<'_>) -> Result<Spec> {
 
 /// The name that the container has for itself.
 pub(crate) fn hostname(input: &Input<'_>) -> String {
+    if let Some(lent) = input.hostname {
+        return lent.to_owned();
+    }
     let shared = input.stored.host.network_mode == "host" || input.stored.host.uts_mode == "host";
     if input.stored.config.hostname.is_empty() && shared {
         input.facts.hostname.clone()
@@ -245,6 +251,12 @@ fn namespaces(host: &HostConfig) -> Vec<Namespace> {
         | NamespaceKind::Cgroup
         | NamespaceKind::Time => true,
     });
+    for network in all.iter_mut().filter(|n| n.kind == NamespaceKind::Network) {
+        if host.network_mode != "none" {
+            // Made before the container, or another's.
+            network.path = format!("/proc/self/fd/{NETWORK_FD}");
+        }
+    }
     if host.cgroupns_mode == "private" && !all.iter().any(|n| n.kind == NamespaceKind::Cgroup) {
         all.push(Namespace::new(NamespaceKind::Cgroup));
     }

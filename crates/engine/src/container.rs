@@ -40,6 +40,7 @@ pub use config::{
 };
 pub use copy::{PathStat, PutRequest};
 pub use health::{Health, HealthLook, HealthStatus};
+pub(crate) use start::reap;
 pub use stats::{CpuUsage, IoCount, MemoryUsage, Meter, NetworkUsage, Sample};
 pub use store::{Change, ChangeKind};
 pub use top::Processes;
@@ -52,6 +53,7 @@ use crate::event::Happened;
 use crate::image::intake;
 use crate::link;
 use crate::log::{self, LogRequest, Logs, Records};
+use crate::network::EndpointRequest;
 use crate::open::Engine;
 use crate::outlet::{self, Outlet};
 use crate::prune::{PruneFilters, Pruned};
@@ -68,6 +70,8 @@ pub struct CreateRequest {
     pub config: Config,
     /// What the host does for it.
     pub host: HostConfig,
+    /// What it wants of networks, by their names.
+    pub networks: std::collections::BTreeMap<String, EndpointRequest>,
 }
 
 /// A container that was made.
@@ -148,7 +152,7 @@ pub struct RemoveRequest {
 /// What can be done with containers. A container is named by its name, its id or a prefix of its id that no other has.
 #[derive(Debug, Clone)]
 pub struct Containers {
-    engine: Engine,
+    pub(crate) engine: Engine,
 }
 
 impl Containers {
@@ -286,6 +290,17 @@ impl Containers {
     /// No such container, or it runs and `force` is not set.
     pub async fn remove(&self, name: &str, request: RemoveRequest) -> Result<()> {
         remove::remove(&self.engine, name, request).await
+    }
+
+    /// Takes away a name that a container has for another: `container/name`.
+    ///
+    /// # Errors
+    /// There is no such container or name.
+    pub async fn remove_link(&self, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        self.engine
+            .step(move |engine| crate::network::links::remove(&engine.0, &name))
+            .await
     }
 
     /// All containers that match, newest first.

@@ -103,6 +103,11 @@ impl Error {
         self
     }
 
+    /// Because of the causes of an error whose message was taken.
+    pub(crate) fn because_of(self, error: &dyn StdError) -> Self {
+        self.because(Links::of(error))
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

@@ -20,6 +20,7 @@ use crate::error::{Error, Kind, Result};
 use crate::event::Happened;
 use crate::link::{self, Link};
 use crate::log::{Records, Source};
+use crate::network::{attach, links};
 use crate::open::{Engine, Inner, lock};
 use crate::stdin::Pipe;
 use crate::truth::{self, Now};
@@ -236,10 +237,16 @@ fn process(
     config: &ExecConfig,
 ) -> Result<Process> {
     let text = |text: &String| Some(text.clone()).filter(|t| !t.is_empty());
+    let links = links::alive(inner, row)?;
+    let stored = &links::with_environment(row, stored, &links);
+    let lent = attach::lender(inner, stored)?
+        .map(|lender| Stored::parse(&lender.id, &lender.config).map(|s| s.hostname(&lender.id)))
+        .transpose()?;
     let input = bundle::Input {
         id: &row.id,
         stored,
         directory: &inner.container_dir(&row.id),
+        hostname: lent.as_deref(),
         volumes: &inner.volumes_dir(),
         facts: inner.facts()?,
         devices: &[],

@@ -6,9 +6,8 @@ use std::path::Path;
 
 use kernel::process::Child;
 use protocol::launch::{CONTAINER_DIR_FD, EVENTS_FD, LAUNCH_FD, Named, ROOT_FD, RUN_DIR_FD};
-use protocol::{Launch, LogLimits, Ready, Restart};
+use protocol::{GivenNetwork, Launch, LogLimits, Ready, Restart};
 use rustix::fs::{CWD, Mode, OFlags};
-use spec::ContainerId;
 use state::ContainerRow;
 
 use crate::bundle;
@@ -28,6 +27,8 @@ pub(crate) struct Descriptors {
     pub(crate) run_dir: OwnedFd,
     /// The directory of the event file.
     pub(crate) events: OwnedFd,
+    /// Of the container's network, each with its number.
+    pub(crate) network: Vec<(OwnedFd, i32)>,
 }
 
 /// The launch document of a container.
@@ -36,6 +37,7 @@ pub(crate) fn document(
     row: &ContainerRow,
     stored: &Stored,
     spec: spec::runtime::Spec,
+    given: GivenNetwork,
 ) -> Result<Launch> {
     let id = &row.id;
     let Stored { config, host, .. } = stored;
@@ -66,7 +68,8 @@ pub(crate) fn document(
         restart: restart(&host.restart_policy),
         probe: health::probe(config),
         auto_remove: host.auto_remove,
-        remove_command: remove_command(inner, id),
+        remove_command: internal(inner, &["remove", &id.to_string()]),
+        leave_command: internal(inner, &["leave", &id.to_string()]),
         remove_env: steering(),
         log: limits(&host.log_config),
         stop_signal: config
@@ -74,7 +77,7 @@ pub(crate) fn document(
             .as_deref()
             .and_then(kernel::signal::parse),
         oom_score_adj: oom_score_adj(host),
-        network: protocol::GivenNetwork::Nothing,
+        network: given,
         events: Some(Named {
             name: row.name.clone(),
             attributes: crate::event::attributes(stored),
@@ -106,10 +109,11 @@ fn oom_score_adj(host: &HostConfig) -> Option<i32> {
     i32::try_from(host.oom_score_adj).ok()
 }
 
-fn remove_command(inner: &Inner, id: &ContainerId) -> Vec<String> {
+/// The command line of an engine's own command for this installation.
+pub(crate) fn internal(inner: &Inner, words: &[&str]) -> Vec<String> {
     let config = &inner.config;
     let text = |path: &Path| path.display().to_string();
-    vec![
+    let mut args = vec![
         text(&config.binaries.tare),
         "--root".to_owned(),
         text(&config.paths.root),
@@ -118,9 +122,9 @@ fn remove_command(inner: &Inner, id: &ContainerId) -> Vec<String> {
         "--cgroup-parent".to_owned(),
         config.cgroup_parent.clone(),
         "internal".to_owned(),
-        "remove".to_owned(),
-        id.to_string(),
-    ]
+    ];
+    args.extend(words.iter().map(|word| (*word).to_owned()));
+    args
 }
 
 fn limits(log: &LogConfig) -> LogLimits {
@@ -170,13 +174,15 @@ pub(crate) fn launch(
 ) -> Result<(Child, Result<Ready>)> {
     let memory = kernel::memfd::sealed("launch", &document.to_json()?)?;
     let Monitor { child, launcher } = spare::monitor(inner, &document.id)?;
-    let ordered = launcher.order(&[
+    let mut given = vec![
         (memory.as_fd(), LAUNCH_FD),
         (fds.root.as_fd(), ROOT_FD),
         (fds.container_dir.as_fd(), CONTAINER_DIR_FD),
         (fds.run_dir.as_fd(), RUN_DIR_FD),
         (fds.events.as_fd(), EVENTS_FD),
-    ]);
+    ];
+    given.extend(fds.network.iter().map(|(fd, number)| (fd.as_fd(), *number)));
+    let ordered = launcher.order(&given);
     // The monitor's from now on.
     drop((memory, fds));
     // While the monitor makes the container: the only wait of a short command. What fails is done by a later commit.

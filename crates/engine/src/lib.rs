@@ -18,6 +18,7 @@ pub mod image;
 mod launch;
 mod link;
 pub mod log;
+pub mod network;
 mod network_files;
 mod open;
 mod outlet;

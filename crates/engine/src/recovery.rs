@@ -8,6 +8,7 @@ use state::{Entry, Owner};
 use crate::container::{commit, remove, step};
 use crate::error::{Error, Result};
 use crate::image::garbage;
+use crate::network::{attach, leave, live};
 use crate::open::Inner;
 use crate::volume;
 
@@ -54,6 +55,14 @@ fn resume(inner: &Inner, entry: &Entry) -> Result<()> {
                 Some(row) => commit::release(inner, &row, entry.id),
                 None => Ok(inner.db.write(|tx| tx.finish(entry.id))?),
             }
+        }
+        attach::KIND | leave::KIND => {
+            let id = entry.subject.parse()?;
+            leave::resume(inner, &id, entry.id)
+        }
+        live::PART => {
+            let id = entry.subject.parse()?;
+            live::resume(inner, &id, &entry.payload, entry.id)
         }
         garbage::KIND => garbage::resume(inner, entry.id),
         volume::REMOVE => {

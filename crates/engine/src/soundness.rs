@@ -10,6 +10,7 @@ use state::LockKind;
 use crate::container::stored::Stored;
 use crate::error::Result;
 use crate::image::garbage;
+use crate::network::again;
 use crate::open::Inner;
 use crate::recovery;
 use crate::rootfs;
@@ -19,6 +20,7 @@ use crate::truth;
 /// Compares everything. What a kill left that the next command clears up is cleared up first, as that command would.
 pub(crate) fn check(inner: &Inner) -> Result<Vec<Finding>> {
     recovery::recover(inner)?;
+    again::sweep(inner)?;
     let mut findings = Findings::default();
     for problem in inner.db.check()? {
         findings.add("database", problem);
@@ -47,6 +49,9 @@ pub(crate) fn check(inner: &Inner) -> Result<Vec<Finding>> {
         }
     }
     directories(inner, &known, &alive, &mut findings);
+    for left in inner.fabric().leftovers(&again::desired(inner)?)? {
+        findings.add("network", format!("no container needs it: {left}"));
+    }
     content(inner, &mut findings)?;
     Ok(findings.0)
 }

@@ -15,6 +15,7 @@ use state::{ContainerRow, LockKind, ObjectLock};
 use crate::container::stored::Stored;
 use crate::container::{State, Status};
 use crate::error::{Error, Result};
+use crate::network::leave;
 use crate::open::Inner;
 
 /// The file in a container's directory that says that it was started at least once.
@@ -215,9 +216,11 @@ fn settle(inner: &Inner, row: &ContainerRow, lock: ObjectLock) -> Result<Now> {
 /// Ends what is left of a lost container and writes its record down. The caller holds its lock.
 fn bury(inner: &Inner, row: &ContainerRow, record: &ExitRecord) -> Result<()> {
     clear_cgroup(inner, row)?;
+    // What can't be given back now is in the journal.
+    let left = leave::leave(inner, &row.id);
     write_exit(inner, &row.id, record)?;
     clear_run_dir(inner, &row.id);
-    Ok(())
+    left
 }
 
 /// Kills what is in the container's cgroup and removes it.
@@ -243,6 +246,7 @@ pub(crate) fn clear_run_dir(inner: &Inner, id: &ContainerId) {
         // What stays is found by the check, and ends with the boot.
         drop(std::fs::remove_file(directory.join(name)));
     }
+    leave::forget(&directory);
     drop(std::fs::remove_dir(directory));
 }
 

@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::client::Role;
 use crate::clock;
 use crate::error::{During, Error, Result};
+use crate::launch::Network;
 use crate::record::{Lasting, Place};
 use crate::restart::Wanted;
 use crate::serve::{FAREWELL, Monitor};
@@ -77,6 +78,9 @@ impl Monitor {
     /// It has ended for good.
     pub(crate) fn conclude(&mut self, record: ExitRecord) {
         self.container.unmount();
+        // Its links go with its namespace.
+        self.was_on_networks = self.network.is_known();
+        self.network = Network::default();
         failpoint!("monitor.exit.cleared");
         // Without it, the engine says that it knows no code.
         drop(self.write_down(&record));
@@ -194,11 +198,15 @@ impl Monitor {
             }
         }
         self.feed();
-        if self.orders.auto_remove && !promised {
+        let now = Instant::now();
+        self.call_at = if self.orders.auto_remove && !promised {
             let young = record.finished_at.saturating_sub(record.started_at) < YOUTH;
-            let now = Instant::now();
-            self.remove_at = Some(if young { now + HEAD_START } else { now });
-        }
+            Some(if young { now + HEAD_START } else { now })
+        } else if self.was_on_networks && !self.orders.auto_remove {
+            Some(now)
+        } else {
+            None
+        };
     }
 
     /// Tells who waits how a run ended that will be followed by another; who is attached gets no more than the rest of it.
@@ -216,28 +224,33 @@ impl Monitor {
         self.feed();
     }
 
-    /// Has the container removed when that is due and nobody has done it.
-    pub(crate) fn remove_if_due(&mut self) {
-        let due = self.remove_at.take_if(|at| *at <= Instant::now());
+    /// Has the container removed, or what it has on networks given back, when that is due and nobody has done it.
+    pub(crate) fn call_engine_if_due(&mut self) {
+        let due = self.call_at.take_if(|at| *at <= Instant::now());
         let gone = || rustix::fs::fstat(&self.container_dir).is_ok_and(|stat| stat.st_nlink == 0);
         if due.is_some() && !gone() {
-            drop(self.remove_container());
+            drop(self.call_engine());
         }
     }
 
-    /// Runs the engine's command that removes the container.
-    fn remove_container(&self) -> Result<()> {
-        let Some(program) = self.orders.remove_command.first() else {
+    /// Runs the engine's command that removes the container, or gives back what it has.
+    fn call_engine(&self) -> Result<()> {
+        let command = if self.orders.auto_remove {
+            &self.orders.remove_command
+        } else {
+            &self.orders.leave_command
+        };
+        let Some(program) = command.first() else {
             return Ok(());
         };
         let exe = Executable::Path(PathBuf::from(program));
-        let args = self.orders.remove_command.iter().map(OsString::from);
+        let args = command.iter().map(OsString::from);
         let mut spawn = Spawn::new(exe, args);
         for (name, value) in &self.orders.remove_env {
             spawn = spawn.env(name, value);
         }
         spawn.setsid = true;
-        spawn.start().during("remove container")?;
+        spawn.start().during("clear up after the container")?;
         Ok(())
     }
 
@@ -245,7 +258,7 @@ impl Monitor {
     pub(crate) fn is_needed(&self) -> bool {
         let time = self.patience.is_none_or(|end| Instant::now() < end);
         let busy = time && self.clients.iter().any(crate::client::Client::is_busy);
-        busy || self.remove_at.is_some()
+        busy || self.call_at.is_some()
     }
 }
 

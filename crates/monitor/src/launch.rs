@@ -186,6 +186,11 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// Whether the engine has told whom the container knows: then it is on networks.
+    pub(crate) fn is_known(&self) -> bool {
+        self.resolver.as_ref().is_some_and(Resolver::is_told)
+    }
+
     fn take(given: GivenNetwork, claim: &Claim) -> Result<Self> {
         let take = |number| kernel::inherited::take(number).during("take network");
         if given == GivenNetwork::Nothing {

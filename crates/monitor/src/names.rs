@@ -95,6 +95,11 @@ impl Resolver {
         })
     }
 
+    /// Whether the engine has written whom the container knows.
+    pub(crate) fn is_told(&self) -> bool {
+        self.table.is_there()
+    }
+
     /// What is waited for.
     pub(crate) fn events(&self) -> impl Iterator<Item = (Token, PollFlags)> + '_ {
         let accepting = self.accept_after.is_none();

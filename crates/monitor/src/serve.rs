@@ -43,6 +43,7 @@ pub(crate) struct Orders {
     pub(crate) stdin_once: bool,
     pub(crate) auto_remove: bool,
     pub(crate) remove_command: Vec<String>,
+    pub(crate) leave_command: Vec<String>,
     pub(crate) remove_env: BTreeMap<String, String>,
     pub(crate) monitor_cgroup: Option<String>,
     restart: Restart,
@@ -55,6 +56,7 @@ impl Orders {
             stdin_once: launch.stdin_once,
             auto_remove: launch.auto_remove,
             remove_command: launch.remove_command,
+            leave_command: launch.leave_command,
             remove_env: launch.remove_env,
             monitor_cgroup: launch.monitor_cgroup,
             restart: launch.restart,
@@ -97,8 +99,10 @@ pub(crate) struct Monitor {
     pub(crate) limits: Option<Box<spec::runtime::Resources>>,
     /// Who looks whether it is well.
     pub(crate) doctor: Option<Doctor>,
-    /// When the container is to be removed.
-    pub(crate) remove_at: Option<Instant>,
+    /// When the engine is to clear up after the container.
+    pub(crate) call_at: Option<Instant>,
+    /// Whether it was on networks when it ended.
+    pub(crate) was_on_networks: bool,
     next_client: Number,
     accept_after: Option<Instant>,
     rested: bool,
@@ -147,7 +151,8 @@ impl Monitor {
             execs: Execs::default(),
             ended: None,
             patience: None,
-            remove_at: None,
+            call_at: None,
+            was_on_networks: false,
             settle_at: Some(Instant::now() + INFANCY),
             next_client: 1,
             accept_after: None,
@@ -186,7 +191,7 @@ impl Monitor {
                 // All is said to them, and they need not wait for what is still to be done.
                 self.clients.retain(Client::is_busy);
             }
-            self.remove_if_due();
+            self.call_engine_if_due();
             if self.ended.is_none() {
                 self.start_if_due();
                 self.look_if_due();
@@ -302,7 +307,7 @@ impl Monitor {
         let times = [
             self.patience,
             self.accept_after,
-            self.remove_at,
+            self.call_at,
             settle,
             silence,
             self.network.resolver.as_ref().and_then(Resolver::due),

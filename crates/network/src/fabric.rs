@@ -21,12 +21,16 @@ mod flows;
 mod foreign;
 mod host;
 mod links;
+mod names;
 mod ports;
 mod published;
 mod survey;
 mod tables;
 
 pub use survey::Egress;
+
+pub use host::has_ipv6;
+pub use names::{Home, new_home};
 
 /// What an installation's links and rules are known by, and where it keeps its locks.
 #[derive(Debug, Clone)]

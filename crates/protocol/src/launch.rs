@@ -111,7 +111,10 @@ pub struct Launch {
     /// The command that removes it: an absolute path and its arguments.
     #[serde(default)]
     pub remove_command: Vec<String>,
-    /// The environment of `remove_command`; nothing else is passed.
+    /// The command that gives back what it has on networks when it has ended and stays, if it has names there.
+    #[serde(default)]
+    pub leave_command: Vec<String>,
+    /// The environment of both commands; nothing else is passed.
     #[serde(default)]
     pub remove_env: BTreeMap<String, String>,
     /// The log's limits.

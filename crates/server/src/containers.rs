@@ -115,9 +115,8 @@ pub(crate) async fn remove(
     params: Params,
 ) -> Answer<StatusCode> {
     if params.0.flag("link") {
-        return Err(Refusal::unsupported(
-            "links between containers are not supported",
-        ));
+        app.engine.containers().remove_link(&name).await?;
+        return Ok(StatusCode::NO_CONTENT);
     }
     let request = RemoveRequest {
         force: params.0.flag("force"),

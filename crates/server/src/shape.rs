@@ -1,6 +1,7 @@
 //! The engine's types as the wire's, and back.
 
 pub(crate) mod create;
+pub(crate) mod endpoint;
 pub(crate) mod filters;
 mod host;
 pub(crate) mod image;

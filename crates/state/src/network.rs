@@ -205,6 +205,44 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Whether no container has anything on a network.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn is_network_idle(&self, network: &str) -> Result<bool> {
+        let mut statement = self
+            .inner
+            .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM endpoints WHERE network = ?1)")?;
+        Ok(statement.query_row([network], |row| row.get(0))?)
+    }
+
+    /// The addresses that a network gave out last, IPv4 and IPv6.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn last_given(&self, network: &str) -> Result<(Option<IpAddr>, Option<IpAddr>)> {
+        let mut statement = self
+            .inner
+            .prepare_cached("SELECT last_v4, last_v6 FROM networks WHERE id = ?1")?;
+        let found = statement.query_row([network], |row| {
+            Ok((optional_address(row, 0)?, optional_address(row, 1)?))
+        });
+        Ok(found.optional()?.unwrap_or_default())
+    }
+
+    /// Says which addresses a network gave out last; none says nothing new.
+    ///
+    /// # Errors
+    /// The database can't be written.
+    pub fn note_given(&self, network: &str, v4: Option<IpAddr>, v6: Option<IpAddr>) -> Result<()> {
+        self.inner
+            .prepare_cached(
+                "UPDATE networks SET last_v4 = coalesce(?2, last_v4), last_v6 = coalesce(?3, last_v6) WHERE id = ?1",
+            )?
+            .execute(params![network, v4.map(bytes), v6.map(bytes)])?;
+        Ok(())
+    }
+
     /// What all containers have on a network.
     ///
     /// # Errors
@@ -267,6 +305,76 @@ impl Tx<'_> {
             .inner
             .prepare_cached("DELETE FROM endpoints WHERE network = ?1 AND container = ?2")?
             .execute([network, &container.to_string()])?;
+        Ok(gone > 0)
+    }
+
+    /// Takes away what a container has on all networks.
+    ///
+    /// # Errors
+    /// The database can't be written.
+    pub fn remove_endpoints_of(&self, container: &ContainerId) -> Result<usize> {
+        let gone = self
+            .inner
+            .prepare_cached("DELETE FROM endpoints WHERE container = ?1")?
+            .execute([container.to_string()])?;
+        Ok(gone)
+    }
+
+    /// Lets a container know another by a name of its own, in place of whom it knew by it.
+    ///
+    /// # Errors
+    /// One of them is not there ([`crate::Kind::Referenced`]), or the database can't be written.
+    pub fn put_link(
+        &self,
+        container: &ContainerId,
+        alias: &str,
+        target: &ContainerId,
+    ) -> Result<()> {
+        self.inner
+            .prepare_cached(
+                "INSERT OR REPLACE INTO links (container, alias, target) VALUES (?1, ?2, ?3)",
+            )?
+            .execute(params![container.to_string(), alias, target.to_string()])?;
+        Ok(())
+    }
+
+    /// Whom a container knows by names of its own, by those names.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn links_of(&self, container: &ContainerId) -> Result<Vec<(String, ContainerId)>> {
+        let mut statement = self.inner.prepare_cached(
+            "SELECT alias, target FROM links WHERE container = ?1 ORDER BY alias",
+        )?;
+        let rows = statement.query_map([container.to_string()], |row| {
+            Ok((row.get(0)?, parse(1, row.get_ref(1)?.as_str()?)?))
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Who knows a container by a name of his own, and by which.
+    ///
+    /// # Errors
+    /// The database can't be read.
+    pub fn links_to(&self, target: &ContainerId) -> Result<Vec<(ContainerId, String)>> {
+        let mut statement = self.inner.prepare_cached(
+            "SELECT container, alias FROM links WHERE target = ?1 ORDER BY container, alias",
+        )?;
+        let rows = statement.query_map([target.to_string()], |row| {
+            Ok((parse(0, row.get_ref(0)?.as_str()?)?, row.get(1)?))
+        })?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Takes away a name by which a container knows another; whether it was there.
+    ///
+    /// # Errors
+    /// The database can't be written.
+    pub fn remove_link(&self, container: &ContainerId, alias: &str) -> Result<bool> {
+        let gone = self
+            .inner
+            .prepare_cached("DELETE FROM links WHERE container = ?1 AND alias = ?2")?
+            .execute([container.to_string().as_str(), alias])?;
         Ok(gone > 0)
     }
 

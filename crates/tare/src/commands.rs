@@ -22,6 +22,7 @@ mod load;
 mod logs;
 mod options;
 mod pause;
+mod port;
 mod prune;
 mod ps;
 mod pull;
@@ -196,6 +197,11 @@ static TABLE: &[Entry] = &[
         "[OPTIONS] CONTAINER"
     ),
     client!(logs, &["logs", "container logs"], "[OPTIONS] CONTAINER"),
+    client!(
+        port,
+        &["port", "container port"],
+        "CONTAINER [PRIVATE_PORT[/PROTO]]"
+    ),
     client!(
         wait,
         &["wait", "container wait"],

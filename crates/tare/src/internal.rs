@@ -18,6 +18,35 @@ pub(crate) fn remove(settings: &Settings, id: &str) -> Outcome {
     })
 }
 
+/// Gives back what a container that has ended has on networks: its monitor's last act when it stays.
+pub(crate) fn leave(settings: &Settings, id: &str) -> Outcome {
+    let id: ContainerId = id
+        .parse()
+        .map_err(|_| Error::usage(format!("{id:?} is no full id of a container")))?;
+    with_engine(settings, async |engine| {
+        engine.containers().leave_networks(&id).await?;
+        Ok(0)
+    })
+}
+
+/// Takes from the host, after a while, the networks that no container is on.
+pub(crate) fn sweep(settings: &Settings) -> Outcome {
+    with_engine(settings, async |engine| {
+        engine.sweep_networks()?;
+        Ok(0)
+    })
+}
+
+/// Makes the rules and links of all running containers again where somebody has taken them away; says what was not there.
+pub(crate) fn apply(settings: &Settings) -> Outcome {
+    with_engine(settings, async |engine| {
+        for done in engine.apply_networks()? {
+            output::line(&done)?;
+        }
+        Ok(0)
+    })
+}
+
 /// Prints what is not as it should be.
 pub(crate) fn check(settings: &Settings) -> Outcome {
     with_engine(settings, async |engine| {

@@ -13,7 +13,6 @@ testkit::over_both_transports!(
     a_wrong_digest_is_refused,
     unknown_flags_and_commands,
     flags_out_of_range,
-    what_is_not_there_yet_is_refused,
     a_full_disk_is_an_error_and_nothing_more,
     a_failed_start_leaves_no_container_with_rm,
 );
@@ -169,27 +168,6 @@ fn flags_out_of_range(sandbox: &Sandbox, transport: Transport) {
         assert!(one_line(&said).contains(names), "{args:?}: {said}");
     }
     assert_eq!(host.tare(["ps", "-aq"]).ok(), "");
-    host.finish();
-}
-
-fn what_is_not_there_yet_is_refused(sandbox: &Sandbox, transport: Transport) {
-    let host = Host::with_busybox(sandbox, transport);
-    for args in [
-        ["-p", "80:80"].as_slice(),
-        &["-P"],
-        &["--link", "a:b"],
-        &["--network", "bridge"],
-    ] {
-        let said = host
-            .tare(["run", "-d"].iter().chain(args).chain(&["busybox", "true"]))
-            .fails(125);
-        let _line = one_line(&said);
-    }
-    assert_eq!(
-        host.tare(["ps", "-aq"]).ok(),
-        "",
-        "nothing is ignored and nothing half made"
-    );
     host.finish();
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::container::HostConfig;
 use crate::error::{Error, Result};
+use crate::network::request::Mode;
 
 const IPC: [&str; 8] = [
     "kernel.msgmax",
@@ -50,7 +51,10 @@ pub(super) fn check(host: &HostConfig) -> Result<()> {
 /// The parameters that are set: those asked for over Docker's defaults for a network of the container's own.
 pub(super) fn sysctls(host: &HostConfig) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    if host.network_mode != "host" {
+    if matches!(
+        Mode::of(&host.network_mode),
+        Mode::Nothing | Mode::Networks(_)
+    ) {
         // Ports below 1024 and ping need no capability in a network that is the container's alone.
         all.insert(
             "net.ipv4.ip_unprivileged_port_start".to_owned(),

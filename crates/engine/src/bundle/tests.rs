@@ -41,6 +41,7 @@ fn stored(config: Config, mut host: HostConfig) -> Stored {
         host,
         mounts,
         os: "linux".to_owned(),
+        networks: std::collections::BTreeMap::new(),
     }
 }
 
@@ -50,6 +51,7 @@ fn with_devices(stored: &Stored, devices: &[HostDevice]) -> Spec {
         id: &ContainerId::from_bytes([0xab; 32]),
         stored,
         directory: Path::new("/c"),
+        hostname: None,
         volumes: Path::new("/v"),
         facts: &facts(),
         devices,

@@ -20,19 +20,12 @@ pub(crate) struct Machine {
     pub(crate) realtime: bool,
 }
 
-/// Refuses what is wrong or can't be done; gives warnings for what is not as was asked.
-pub(crate) fn check(
-    config: &Config,
-    host: &mut HostConfig,
-    machine: Machine,
-) -> Result<Vec<String>> {
-    let mut warnings = Vec::new();
+/// Refuses what is wrong or can't be done.
+pub(crate) fn check(config: &Config, host: &mut HostConfig, machine: Machine) -> Result<()> {
     program(config)?;
-    network(config, host, &mut warnings)?;
     namespaces(host)?;
     life(host)?;
-    resources::check(host, machine)?;
-    Ok(warnings)
+    resources::check(host, machine)
 }
 
 /// Refuses limits and restart policies that can't be had: all that can be changed of a container.
@@ -72,45 +65,6 @@ fn program(config: &Config) -> Result<()> {
     }
     if let Some(check) = &config.healthcheck {
         health::check(check)?;
-    }
-    if !config.mac_address.is_empty() {
-        return Err(Error::unsupported(
-            "a MAC address needs a network of its own, which is not supported yet",
-        ));
-    }
-    Ok(())
-}
-
-fn network(config: &Config, host: &mut HostConfig, warnings: &mut Vec<String>) -> Result<()> {
-    let later = |what: &str| {
-        Error::unsupported(format!(
-            "{what} needs a network, which is not supported yet"
-        ))
-        .hint("use --network host to share the host's network")
-    };
-    if host.publish_all_ports || host.port_bindings.values().any(|b| !b.is_empty()) {
-        return Err(later("publishing ports"));
-    }
-    if !host.links.is_empty() {
-        return Err(later("linking containers"));
-    }
-    match host.network_mode.as_str() {
-        "none" | "host" => {}
-        "" | "default" => {
-            if !config.network_disabled {
-                warnings.push(
-                    "Networks are not supported yet: the container has no network (as with --network none). \
-                     Use --network none or --network host to choose."
-                        .to_owned(),
-                );
-            }
-            "none".clone_into(&mut host.network_mode);
-        }
-        other => {
-            return Err(Error::unsupported(format!(
-                "network {other} is not supported yet: only none and host are"
-            )));
-        }
     }
     Ok(())
 }

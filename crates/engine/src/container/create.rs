@@ -17,6 +17,7 @@ use crate::bundle;
 use crate::error::{Error, Result};
 use crate::event::Happened;
 use crate::image::lookup as images;
+use crate::network::{links, request};
 use crate::network_files;
 use crate::open::{Engine, Inner};
 use crate::volume;
@@ -35,6 +36,7 @@ pub(super) fn create(engine: &Engine, request: CreateRequest) -> Result<Created>
         platform,
         config,
         mut host,
+        networks,
     } = request;
     let name = name
         .filter(|n| !n.is_empty())
@@ -44,10 +46,13 @@ pub(super) fn create(engine: &Engine, request: CreateRequest) -> Result<Created>
     let parsed = spec::image::ImageConfig::parse(image.row.config.as_bytes())?;
     let mut warnings = check_platform(platform.as_ref(), &parsed.platform(), &config.image)?;
     let reference = config.image.clone();
-    let config = merge::with_image(config, &parsed.config);
+    let mut config = merge::with_image(config, &parsed.config);
     let args = merge::program(&config)?;
-    warnings.extend(check::check(&config, &mut host, machine())?);
+    check::check(&config, &mut host, machine())?;
     network_files::check(&host)?;
+    let (networks, vain) = request::settle(inner, &mut config, &mut host, networks)?;
+    warnings.extend(vain);
+    let links = links::plan(inner, &host)?;
     let plan = mounts::plan_with(&config, &host, inherited(inner, &host)?)?;
     let mut stored = Stored {
         v: Stored::VERSION,
@@ -56,6 +61,7 @@ pub(super) fn create(engine: &Engine, request: CreateRequest) -> Result<Created>
         args,
         mounts: plan,
         os: parsed.os.clone(),
+        networks,
     };
     bundle::validate(&stored)?;
     let id = inner.spare.next_id()?;
@@ -96,6 +102,9 @@ pub(super) fn create(engine: &Engine, request: CreateRequest) -> Result<Created>
             return Ok(Outcome::NoImage);
         }
         tx.add_container(&row, &layers, &names)?;
+        for (alias, target) in &links {
+            tx.put_link(&row.id, alias, target)?;
+        }
         volumes.done(tx)?;
         Ok(Outcome::Made)
     });

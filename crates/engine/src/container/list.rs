@@ -17,6 +17,8 @@ use crate::bundle;
 use crate::disk;
 use crate::error::Result;
 use crate::image::lookup as images;
+use crate::network::view::{Board, Runs};
+use crate::network::{DEFAULT, links};
 use crate::open::{Inner, lock};
 use crate::truth::{self, Now};
 
@@ -26,6 +28,7 @@ pub(crate) fn list(inner: &Inner, request: &ListRequest) -> Result<Vec<Summary>>
         tags.into_iter().map(|t| (t.reference, t.image)).collect();
     let bounds = Bounds::new(inner, &request.filters)?;
     let filters = &request.filters;
+    let board = Board::load(inner)?;
     // A filter that asks for a state shows what has it, also what does not run.
     let all = request.all
         || request.limit.is_some()
@@ -48,7 +51,14 @@ pub(crate) fn list(inner: &Inner, request: &ListRequest) -> Result<Vec<Summary>>
             health: health::of(inner, &row.id, &stored.config, &now)?,
             ..now.state()
         };
-        let mut summary = summary(inner, row, stored, state, &names);
+        let runs = Runs::from(now.is_alive());
+        let ends = board.ends(&row, &stored, runs);
+        let ports = board.ports(&row, &stored, runs);
+        let mut summary = Summary {
+            ends,
+            ports,
+            ..summary(inner, row, stored, state, &names)
+        };
         if !admits(filters, &summary) {
             continue;
         }
@@ -86,6 +96,8 @@ fn summary(
         labels: stored.config.labels,
         mounts: stored.mounts.iter().map(|m| m.point(&volumes)).collect(),
         network_mode: stored.host.network_mode,
+        ends: Vec::new(),
+        ports: Vec::new(),
         size_rw: None,
         size_root: None,
     }
@@ -151,7 +163,12 @@ fn admits(filters: &Filters, summary: &Summary) -> bool {
             || (summary.state.status == Status::Exited
                 && filters.exited.contains(&summary.state.exit_code)))
         && (filters.health.is_empty() || filters.health.contains(&health_of(summary)))
-        && any(&filters.network, &|term| summary.network_mode == term)
+        && any(&filters.network, &|term| {
+            summary.ends.iter().any(|end| {
+                end.network == term
+                    || (!end.network_id.is_empty() && end.network_id.starts_with(term))
+            })
+        })
         && any(&filters.volume, &|term| {
             summary
                 .mounts
@@ -195,6 +212,15 @@ pub(super) fn inspect(inner: &Inner, name: &str, size: bool) -> Result<Inspect> 
         return Err(lookup::missing(name));
     }
     let stored = Stored::parse(&row.id, &row.config)?;
+    let board = Board::of(inner, &row.id)?;
+    let runs = Runs::from(now.is_alive());
+    let ends = board.ends(&row, &stored, runs);
+    let ports = board.ports(&row, &stored, runs);
+    let mut host = stored.host.clone();
+    if host.network_mode == DEFAULT {
+        // By the names that those have now.
+        host.links = links::shown(inner, &row)?;
+    }
     let directory = inner.container_dir(&row.id);
     let volumes = inner.volumes_dir();
     let (size_rw, size_root) = if size {
@@ -224,7 +250,9 @@ pub(super) fn inspect(inner: &Inner, name: &str, size: bool) -> Result<Inspect> 
         os: stored.os,
         mounts: stored.mounts.iter().map(|m| m.point(&volumes)).collect(),
         config,
-        host: bundle::defaults::complete(stored.host, inner.facts()?),
+        ends,
+        ports,
+        host: bundle::defaults::complete(host, inner.facts()?),
         hostname_path: directory.join("hostname"),
         hosts_path: directory.join("hosts"),
         resolv_conf_path: directory.join("resolv.conf"),

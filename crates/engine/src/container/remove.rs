@@ -12,6 +12,7 @@ use super::{Containers, RemoveRequest, Status};
 use crate::error::{Error, Result};
 use crate::event::Happened;
 use crate::image::garbage;
+use crate::network::leave;
 use crate::open::{Engine, Inner};
 use crate::rootfs;
 use crate::truth::{self, Now};
@@ -102,6 +103,7 @@ pub(crate) fn dispose_with_volumes(
 /// Removes a container that does not run; the caller holds its lock, which goes with it.
 fn dispose(inner: &Inner, row: &ContainerRow, lock: ObjectLock) -> Result<()> {
     let id = &row.id;
+    leave::leave(inner, id)?;
     let subject = id.to_string();
     let owner = inner.owner()?;
     let entry = inner.db.write(|tx| {

@@ -8,6 +8,7 @@ use super::{create, lookup};
 use crate::error::{Error, Result};
 use crate::event::Happened;
 use crate::link;
+use crate::network::names;
 use crate::open::Engine;
 
 pub(super) fn rename(engine: &Engine, old: &str, new: &str) -> Result<()> {
@@ -37,7 +38,9 @@ pub(super) fn rename(engine: &Engine, old: &str, new: &str) -> Result<()> {
         return Err(create::taken(name.as_str(), &other));
     }
     failpoint!("container.rename.after_row");
+    let old = row.clone();
     let before = std::mem::replace(&mut row.name, name.as_str().to_owned());
+    names::renamed(inner, &old, &row)?;
     // One that does not run needs not be told, and one that is ending won't say much more.
     let request = Request::Rename {
         name: row.name.clone(),

@@ -9,7 +9,7 @@ use state::{ContainerRow, ObjectLock};
 use tokio::io::Interest;
 use tokio::runtime::Handle;
 
-use super::attach;
+use super::attach as streams;
 use super::lookup;
 use super::remove;
 use super::stored::Stored;
@@ -17,6 +17,8 @@ use crate::bundle::{self, devices};
 use crate::error::{Error, Kind, Result};
 use crate::launch::{self, Descriptors};
 use crate::link::{self, Link};
+use crate::network::attach::{self, Joined};
+use crate::network::links;
 use crate::network_files;
 use crate::open::{Engine, Inner, make_dir};
 use crate::readiness;
@@ -53,8 +55,10 @@ pub(super) fn start_with(engine: &Engine, name: &str, add: impl FnOnce(&mut Stor
     match begin(inner, &row, &stored) {
         Ok(()) => {
             failpoint!("container.start.running");
+            // Who knows it by a name of his own keeps the old address if this fails; its own start did not.
+            drop(links::follow(inner, &row.id));
             // Attached while nobody can remove it: not a byte is lost, however brief its life.
-            attach::serve_pending(inner, &row.id, attach::Outcome::Started);
+            streams::serve_pending(inner, &row.id, streams::Outcome::Started);
             if stored.host.auto_remove {
                 undertake(engine, &row.id);
             }
@@ -63,7 +67,7 @@ pub(super) fn start_with(engine: &Engine, name: &str, add: impl FnOnce(&mut Stor
             Ok(())
         }
         Err(error) => {
-            attach::serve_pending(inner, &row.id, attach::Outcome::Failed);
+            streams::serve_pending(inner, &row.id, streams::Outcome::Failed);
             fail(inner, &row, &stored, last, &error, lock);
             Err(error)
         }
@@ -72,18 +76,54 @@ pub(super) fn start_with(engine: &Engine, name: &str, add: impl FnOnce(&mut Stor
 
 /// From the row to the running program. On an error nothing runs and nothing is mounted.
 fn begin(inner: &Inner, row: &ContainerRow, stored: &Stored) -> Result<()> {
+    make_dir(&inner.container_dir(&row.id))?;
+    make_dir(&inner.run_dir(&row.id))?;
+    let mut joined = attach::join(inner, row, stored)?;
+    match with_network(inner, row, stored, &mut joined) {
+        Ok(()) => joined.settle(inner),
+        Err(error) => {
+            joined.undo(inner, &row.id);
+            Err(error)
+        }
+    }
+}
+
+fn with_network(
+    inner: &Inner,
+    row: &ContainerRow,
+    stored: &Stored,
+    joined: &mut Joined,
+) -> Result<()> {
     let directory = inner.container_dir(&row.id);
-    let run = inner.run_dir(&row.id);
-    make_dir(&directory)?;
-    make_dir(&run)?;
     let facts = inner.facts()?;
     let devices = devices::look_up(&stored.host)?;
     let block_io = bundle::block::look_up(&stored.host)?;
     volume::check_sources(inner, &stored.mounts)?;
+    let links = if links::has_ends(joined) {
+        links::of(inner, row)?
+    } else {
+        Vec::new()
+    };
+    let linked;
+    let stored = if links.is_empty() {
+        stored
+    } else {
+        linked = links::with_environment(row, stored, &links);
+        &linked
+    };
+    let lender = joined.lender.as_ref().map(|lender| {
+        let hostname = Stored::parse(&lender.id, &lender.config).map(|s| s.hostname(&lender.id));
+        (inner.container_dir(&lender.id), hostname)
+    });
+    let (files, hostname) = match lender {
+        Some((files, hostname)) => (files, Some(hostname?)),
+        None => (directory.clone(), None),
+    };
     let input = bundle::Input {
         id: &row.id,
         stored,
-        directory: &directory,
+        directory: &files,
+        hostname: hostname.as_deref(),
         volumes: &inner.volumes_dir(),
         facts,
         devices: &devices,
@@ -94,17 +134,24 @@ fn begin(inner: &Inner, row: &ContainerRow, stored: &Stored) -> Result<()> {
         host: bundle::hostname(&input),
         domain: stored.config.domainname.clone(),
     };
-    network_files::write(&directory, &stored.host, &names)?;
+    let around = network_files::Around {
+        ends: &joined.ends,
+        links: &links,
+    };
+    if joined.lender.is_none() {
+        network_files::write(&directory, &stored.host, &names, &around)?;
+    }
     let spec = bundle::spec(&input)?;
-    let document = launch::document(inner, row, stored, spec)?;
+    let document = launch::document(inner, row, stored, spec, joined.given)?;
     failpoint!("container.start.prepared");
     let mounted = rootfs::mount(inner, row, &stored.config.working_dir)?;
     failpoint!("container.start.mounted");
     let fds = Descriptors {
         root: mounted.mount.into_fd(),
         container_dir: mounted.directory,
-        run_dir: launch::open_dir(&run)?.into(),
+        run_dir: launch::open_dir(&inner.run_dir(&row.id))?.into(),
         events: launch::duplicate(inner.events()?)?,
+        network: std::mem::take(&mut joined.fds),
     };
     // The record of its last end stays until the new monitor holds its lock and takes it away: without both, a waiter
     // would take the container for lost.
@@ -139,7 +186,7 @@ fn refused(stage: &str, message: &str, exit_code: i32) -> Error {
 }
 
 /// The monitor is a child of whoever started it, and must not stay a zombie when that is a daemon.
-fn reap(child: Child) {
+pub(crate) fn reap(child: Child) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };

@@ -1,6 +1,7 @@
 //! A container for one step of a build: of layers instead of an image. It is journaled from its row to its removal, so that
 //! whoever comes after a killed build takes it away.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use spec::{ContainerId, Digest, ImageId, LayerId};
@@ -10,6 +11,7 @@ use super::stored::{Stored, StoredMount};
 use super::{Config, HostConfig, RemoveRequest, check, create, merge, mounts, remove, start, stop};
 use crate::bundle;
 use crate::error::{Error, Kind, Result};
+use crate::network::request;
 use crate::network_files;
 use crate::open::{Engine, Inner};
 use crate::truth;
@@ -36,7 +38,7 @@ impl Container {
     /// Makes it; its name is made of its id, and it goes with the step.
     pub(crate) fn create(
         engine: &Engine,
-        config: Config,
+        mut config: Config,
         mut host: HostConfig,
         layers: &[LayerId],
     ) -> Result<Self> {
@@ -44,6 +46,7 @@ impl Container {
         let args = merge::program(&config)?;
         check::check(&config, &mut host, create::machine())?;
         network_files::check(&host)?;
+        let (networks, _vain) = request::settle(inner, &mut config, &mut host, BTreeMap::new())?;
         let plan = mounts::plan(&config, &host)?;
         let stored = Stored {
             v: Stored::VERSION,
@@ -52,6 +55,7 @@ impl Container {
             args,
             mounts: plan,
             os: "linux".to_owned(),
+            networks,
         };
         bundle::validate(&stored)?;
         let id = ContainerId::from_bytes(kernel::random::bytes()?);

@@ -3,12 +3,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::config::{Config, HostConfig, MountKind};
 use super::view::MountPoint;
 use crate::error::{Error, Result};
+use crate::network::EndpointRequest;
 
 /// Everything about a container that was decided when it was made.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +28,9 @@ pub(crate) struct Stored {
     pub(crate) mounts: Vec<StoredMount>,
     /// The image's operating system.
     pub(crate) os: String,
+    /// The networks that it is on when it runs, by name, and what it wants of each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) networks: BTreeMap<String, EndpointRequest>,
 }
 
 /// Something that is mounted in a container.

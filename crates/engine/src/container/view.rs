@@ -7,6 +7,7 @@ use spec::{ContainerId, ImageId};
 
 use super::config::{Config, HostConfig, MountKind};
 use super::health::{Health, HealthStatus};
+use crate::network::{End, PublishedPort};
 
 /// Where a container is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -107,6 +108,10 @@ pub struct Inspect {
     pub config: Config,
     /// What the host does for it.
     pub host: HostConfig,
+    /// Its networks.
+    pub ends: Vec<End>,
+    /// Its ports, while it runs.
+    pub ports: Vec<PublishedPort>,
     /// What is mounted in it.
     pub mounts: Vec<MountPoint>,
     /// Its /etc/hostname on the host.
@@ -146,8 +151,12 @@ pub struct Summary {
     pub labels: std::collections::BTreeMap<String, String>,
     /// What is mounted in it.
     pub mounts: Vec<MountPoint>,
-    /// `none` or `host`.
+    /// `none`, `host` or a network.
     pub network_mode: String,
+    /// Its networks.
+    pub ends: Vec<End>,
+    /// Its ports, while it runs.
+    pub ports: Vec<PublishedPort>,
     /// The bytes that it wrote to its own files, if asked for.
     pub size_rw: Option<u64>,
     /// Those and the image's, if asked for.
@@ -188,7 +197,7 @@ pub struct Filters {
     pub since: Vec<String>,
     /// A volume's name or a destination.
     pub volume: Vec<String>,
-    /// `none` or `host`.
+    /// A network's name, or the beginning of its id.
     pub network: Vec<String>,
     /// Whether they are well.
     pub health: Vec<HealthStatus>,

@@ -1,4 +1,4 @@
-use super::{Names, check, hosts, resolv_conf};
+use super::{Around, Names, check, hosts, resolv_conf};
 use crate::container::HostConfig;
 
 fn texts(all: &[&str]) -> Vec<String> {
@@ -15,9 +15,9 @@ fn hosts_knows_localhost_and_what_was_added() {
         host: host.to_owned(),
         domain: domain.to_owned(),
     };
-    let text = hosts(&host, &names("web", ""), None).unwrap();
+    let text = hosts(&host, &names("web", ""), None, &Around::default()).unwrap();
     assert!(text.contains("\n127.0.1.1\tweb\n"));
-    let full = hosts(&host, &names("web", "lan"), None).unwrap();
+    let full = hosts(&host, &names("web", "lan"), None, &Around::default()).unwrap();
     assert!(full.contains("\n127.0.1.1\tweb.lan web\n"));
     assert!(text.starts_with("127.0.0.1\tlocalhost\n"));
     assert!(text.ends_with("10.0.0.1\tdb\n::2\tsix\nfe80::1\told\n"));
@@ -25,16 +25,17 @@ fn hosts_knows_localhost_and_what_was_added() {
         hosts(
             &HostConfig::default(),
             &names("x", ""),
-            Some("1.2.3.4 here")
+            Some("1.2.3.4 here"),
+            &Around::default(),
         )
         .unwrap(),
-        "1.2.3.4 here\n"
+        "1.2.3.4 here\n127.0.0.1\thost.docker.internal gateway.docker.internal\n"
     );
 }
 
 #[test]
 fn what_is_no_host_is_refused() {
-    for line in ["db", "db:x", ":1.2.3.4", "a b:1.2.3.4", "h:host-gateway"] {
+    for line in ["db", "db:x", ":1.2.3.4", "a b:1.2.3.4"] {
         let host = HostConfig {
             extra_hosts: texts(&[line]),
             ..HostConfig::default()

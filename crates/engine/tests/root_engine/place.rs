@@ -104,6 +104,7 @@ pub(crate) fn request(name: &str, host: HostConfig) -> CreateRequest {
             network_mode: "none".to_owned(),
             ..host
         },
+        networks: std::collections::BTreeMap::new(),
     }
 }
 

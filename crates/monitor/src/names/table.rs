@@ -29,6 +29,11 @@ impl Table {
         }
     }
 
+    /// Whether the engine has written it.
+    pub(super) fn is_there(&self) -> bool {
+        Resolution::stamp(&self.run_dir).is_ok_and(|stamp| stamp.is_some())
+    }
+
     /// Who is asked about what isn't known here.
     pub(super) fn servers(&self) -> &[Server] {
         &self.resolution.servers

@@ -25,18 +25,32 @@ fn mark(tag: &str, bridge: &str) -> Vec<u8> {
 
 /// Lets a bridge past Docker's rules, and says who else refuses to forward.
 pub(super) fn pass(socket: &Socket, tag: &str, bridge: &str) -> Result<Vec<Warning>> {
+    for family in FAMILIES {
+        if is_closed(socket, family)? && has_docker(socket, family)? {
+            accept(socket, family, tag, bridge)?;
+        }
+    }
+    objections(socket, bridge)
+}
+
+fn is_closed(socket: &Socket, family: Family) -> Result<bool> {
+    let forward =
+        nft::chain(socket, family, TABLE, "FORWARD").doing("can't read the rules of the host")?;
+    Ok(forward.is_some_and(|chain| !chain.accepts))
+}
+
+fn has_docker(socket: &Socket, family: Family) -> Result<bool> {
+    let docker =
+        nft::chain(socket, family, TABLE, FOR_OTHERS).doing("can't read the rules of the host")?;
+    Ok(docker.is_some())
+}
+
+/// Who refuses to forward for a bridge, and is not asked not to.
+pub(super) fn objections(socket: &Socket, bridge: &str) -> Result<Vec<Warning>> {
     let mut warnings = Vec::new();
     for family in FAMILIES {
-        let forward = nft::chain(socket, family, TABLE, "FORWARD")
-            .doing("can't read the rules of the host")?;
-        if forward.is_none_or(|chain| chain.accepts) {
-            continue;
-        }
-        let docker = nft::chain(socket, family, TABLE, FOR_OTHERS)
-            .doing("can't read the rules of the host")?;
-        match docker {
-            Some(_) => accept(socket, family, tag, bridge)?,
-            None => warnings.push(refused(socket, family, bridge)?),
+        if is_closed(socket, family)? && !has_docker(socket, family)? {
+            warnings.push(refused(socket, family, bridge)?);
         }
     }
     // firewalld refuses at the end of its chain, whatever its policy says.

@@ -176,7 +176,8 @@ fn listeners() -> Vec<String> {
 }
 
 /// Whether the kernel has IPv6 at all.
-pub(super) fn has_ipv6() -> bool {
+#[must_use]
+pub fn has_ipv6() -> bool {
     Path::new("/proc/sys/net/ipv6").exists()
 }
 

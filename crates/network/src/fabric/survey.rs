@@ -1,13 +1,14 @@
-//! What the host has: routes, and the way to the world.
+//! What the host has: routes, the way to the world, and rules.
 
 use std::collections::BTreeSet;
 
-use kernel::netlink::Socket;
-use kernel::netlink::route;
+use kernel::netlink::nft::{self, Family as Table};
+use kernel::netlink::{Socket, Topic, route};
 
-use super::Fabric;
 use super::links::Links;
+use super::{Fabric, Warning, foreign};
 use crate::error::{Doing, Result};
+use crate::network::{Driver, Network};
 use crate::subnet::Subnet;
 
 /// Where packets to the world leave.
@@ -20,6 +21,30 @@ pub struct Egress {
 }
 
 impl Fabric {
+    /// Whether our rules are there: if not, and networks are in use, somebody has flushed them.
+    ///
+    /// # Errors
+    /// netlink failed.
+    pub fn has_rules(&self) -> Result<bool> {
+        let socket = Socket::open(Topic::Netfilter).doing("can't reach the kernel's nf_tables")?;
+        let there = |family| {
+            nft::has_table(&socket, family, &self.table()).doing("can't look for our rules")
+        };
+        Ok(there(Table::Inet)? && there(Table::Bridge)?)
+    }
+
+    /// What other firewalls of this host will refuse of a network, where that can be told: nothing is changed.
+    ///
+    /// # Errors
+    /// netlink failed.
+    pub fn objections(&self, network: &Network) -> Result<Vec<Warning>> {
+        if network.driver != Driver::Bridge || network.internal {
+            return Ok(Vec::new());
+        }
+        let socket = Socket::open(Topic::Netfilter).doing("can't reach the kernel's nf_tables")?;
+        foreign::objections(&socket, &network.bridge())
+    }
+
     /// The subnets of all routes of the host but the default ones, and of its addresses, for [`crate::ipam::Sources::choose`].
     ///
     /// # Errors

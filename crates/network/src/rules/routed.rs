@@ -84,6 +84,10 @@ fn destinations(batch: &mut Batch) {
         "arrive",
         &[FAMILY, IPV4, TO_LOOPBACK, Equal(&[127]), RETURN],
     );
+    // ::1 has no way to a container and back (there is no `route_localnet` for IPv6): refused at once there, callers go on to 127.0.0.1.
+    let loopback = Ipv6Addr::LOCALHOST.octets();
+    let to_v6 = Payload(Header::Network, 24, 16, Register::FIRST);
+    batch.add_rule("local", &[FAMILY, IPV6, to_v6, Equal(&loopback), RETURN]);
     for chain in ["arrive", "local"] {
         batch.add_rule(
             chain,

@@ -3,7 +3,7 @@
 use api::container as wire;
 use engine::container::{Config, CreateRequest, Healthcheck};
 
-use super::host;
+use super::{endpoint, host};
 use crate::error::{Answer, Refusal};
 
 /// What the host does for the commands of a build.
@@ -25,17 +25,19 @@ pub(crate) fn decode(
         networking_config,
     } = request;
     let mut host = host::decode(host_config)?;
-    let mut networks = networking_config.endpoints_config.into_keys();
-    match (networks.next(), networks.next()) {
+    let asked = networking_config.endpoints_config;
+    if let (true, 1, Some(only)) = (
+        host.network_mode.is_empty(),
+        asked.len(),
+        asked.keys().next(),
+    ) {
         // Old clients name the network only here.
-        (Some(only), None) if host.network_mode.is_empty() => host.network_mode = only,
-        (_, Some(_)) => {
-            return Err(Refusal::unsupported(
-                "more than one network is not supported yet",
-            ));
-        }
-        _ => {}
+        host.network_mode.clone_from(only);
     }
+    let networks = asked
+        .into_iter()
+        .map(|(name, settings)| Ok((name, endpoint::decode(settings)?)))
+        .collect::<Answer<_>>()?;
     if host.volume_driver == "local" {
         host.volume_driver.clear();
     }
@@ -44,6 +46,7 @@ pub(crate) fn decode(
         platform,
         config: decode_config(config),
         host,
+        networks,
     })
 }
 

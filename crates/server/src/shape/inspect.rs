@@ -1,20 +1,17 @@
 //! Everything about a container.
 
-use std::collections::BTreeMap;
-
 use api::Time;
 use api::container as wire;
 use api::image::DriverData;
-use api::network::EndpointSettings;
 use engine::container::{Health, HealthLook, Inspect, State, Status};
+use engine::network::DEFAULT;
 
-use super::{bytes, create, host, mount, unless_empty};
-use crate::networks;
+use super::{bytes, create, endpoint, host, mount, unless_empty};
 use crate::system::DRIVER;
 
 pub(crate) fn encode(container: Inspect) -> wire::ContainerInspect {
     let path = |path: std::path::PathBuf| path.display().to_string();
-    let networks = networks(&container.host.network_mode);
+    let networks = network_settings(&container);
     let restarts = container.state.restarts;
     wire::ContainerInspect {
         id: container.id.to_string(),
@@ -45,10 +42,7 @@ pub(crate) fn encode(container: Inspect) -> wire::ContainerInspect {
             .map(mount::encode_point)
             .collect(),
         config: create::encode_config(container.config),
-        network_settings: wire::NetworkSettings {
-            networks,
-            ..wire::NetworkSettings::default()
-        },
+        network_settings: networks,
         ..wire::ContainerInspect::default()
     }
 }
@@ -87,11 +81,32 @@ fn health(health: Health) -> wire::Health {
     }
 }
 
-/// A container's ends of networks.
-pub(super) fn networks(mode: &str) -> BTreeMap<String, EndpointSettings> {
-    let end = EndpointSettings {
-        network_id: networks::id(mode),
-        ..EndpointSettings::default()
-    };
-    BTreeMap::from([(mode.to_owned(), end)])
+/// The networks; the default one's fields also where they were before there were others.
+fn network_settings(container: &Inspect) -> wire::NetworkSettings {
+    let networks = endpoint::encode_all(&container.ends);
+    let first = networks.get(DEFAULT).cloned().unwrap_or_default();
+    let runs = container.state.status == Status::Running;
+    wire::NetworkSettings {
+        sandbox_id: if runs && container.host.network_mode != "host" {
+            container.id.to_string()
+        } else {
+            String::new()
+        },
+        sandbox_key: if runs {
+            format!("/proc/{}/ns/net", container.state.pid)
+        } else {
+            String::new()
+        },
+        ports: endpoint::encode_ports(&container.ports),
+        endpoint_id: first.endpoint_id,
+        gateway: first.gateway,
+        global_ipv6_address: first.global_ipv6_address,
+        global_ipv6_prefix_len: first.global_ipv6_prefix_len,
+        ip_address: first.ip_address,
+        ip_prefix_len: first.ip_prefix_len,
+        ipv6_gateway: first.ipv6_gateway,
+        mac_address: first.mac_address,
+        networks,
+        ..wire::NetworkSettings::default()
+    }
 }

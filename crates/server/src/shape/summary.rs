@@ -4,11 +4,11 @@ use api::container as wire;
 use engine::container::{HealthStatus, State, Status, Summary};
 use jiff::Timestamp;
 
-use super::{bytes, inspect, mount};
+use super::{bytes, endpoint, mount};
 use crate::clock::human;
 
 pub(crate) fn encode(container: Summary, now: Timestamp) -> wire::ContainerSummary {
-    let networks = inspect::networks(&container.network_mode);
+    let networks = endpoint::encode_all(&container.ends);
     wire::ContainerSummary {
         id: container.id.to_string(),
         names: vec![format!("/{}", container.name)],
@@ -16,7 +16,7 @@ pub(crate) fn encode(container: Summary, now: Timestamp) -> wire::ContainerSumma
         image_id: container.image_id.to_string(),
         command: container.command,
         created: container.created.as_second(),
-        ports: Vec::new(),
+        ports: container.ports.iter().map(endpoint::encode_port).collect(),
         size_rw: container.size_rw.map(bytes),
         size_root_fs: container.size_root.map(bytes),
         labels: container.labels,

@@ -1,5 +1,6 @@
 //! The flags that `run` and `create` share, by what they are about, and what they say to the engine.
 
+mod endpoints;
 mod isolation;
 mod network;
 mod process;

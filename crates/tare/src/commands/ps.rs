@@ -207,23 +207,50 @@ fn size(container: &ContainerSummary) -> String {
     }
 }
 
-/// `0.0.0.0:8080->80/tcp, 90/tcp`, in the order of ports.
+/// `0.0.0.0:8080->80/tcp, 90/tcp`, in the order of ports; those that follow one another as a range, as Docker has it.
 fn ports(ports: &[Port]) -> String {
     let mut ports: Vec<&Port> = ports.iter().collect();
-    ports.sort_by(|a, b| (a.private_port, &a.kind, &a.ip).cmp(&(b.private_port, &b.kind, &b.ip)));
-    let shown = ports.iter().map(|port| {
-        if port.public_port == 0 {
-            return format!("{}/{}", port.private_port, port.kind);
-        }
-        let ip = if port.ip.contains(':') {
-            format!("[{}]", port.ip)
-        } else {
-            port.ip.clone()
-        };
-        format!(
-            "{ip}:{}->{}/{}",
-            port.public_port, port.private_port, port.kind
+    let place = |port: &Port| {
+        (
+            port.kind.clone(),
+            port.ip.contains(':'),
+            port.ip.clone(),
+            port.private_port,
+            port.public_port,
         )
+    };
+    ports.sort_by_key(|port| place(port));
+    let together = |a: &&Port, b: &&Port| {
+        let next = |a: u16, b: u16| a.checked_add(1) == Some(b);
+        let public = (a.public_port == 0 && b.public_port == 0)
+            || (a.public_port != 0 && next(a.public_port, b.public_port));
+        a.kind == b.kind && a.ip == b.ip && next(a.private_port, b.private_port) && public
+    };
+    let mut runs: Vec<&[&Port]> = ports.chunk_by(together).collect();
+    runs.sort_by_key(|run| {
+        let first = run[0];
+        (first.private_port, first.kind.clone(), place(first))
+    });
+    let shown = runs.iter().filter_map(|run| {
+        let (first, last) = (run.first()?, run.last()?);
+        let range = |from: u16, to: u16| {
+            if from == to {
+                from.to_string()
+            } else {
+                format!("{from}-{to}")
+            }
+        };
+        let private = range(first.private_port, last.private_port);
+        if first.public_port == 0 {
+            return Some(format!("{private}/{}", first.kind));
+        }
+        let ip = if first.ip.contains(':') {
+            format!("[{}]", first.ip)
+        } else {
+            first.ip.clone()
+        };
+        let public = range(first.public_port, last.public_port);
+        Some(format!("{ip}:{public}->{private}/{}", first.kind))
     });
     shown.collect::<Vec<_>>().join(", ")
 }

@@ -101,6 +101,7 @@ impl Bench {
             probe: None,
             auto_remove: false,
             remove_command: Vec::new(),
+            leave_command: Vec::new(),
             remove_env: std::collections::BTreeMap::new(),
             log: LogLimits::default(),
             stop_signal: None,

@@ -1,5 +1,5 @@
 use super::{Machine, bytes, check};
-use crate::container::{Config, HostConfig, LogConfig, PortBinding, RestartPolicy, Ulimit};
+use crate::container::{Config, HostConfig, LogConfig, RestartPolicy, Ulimit};
 use crate::error::Kind;
 
 const MACHINE: Machine = Machine {
@@ -16,35 +16,8 @@ fn none() -> HostConfig {
 }
 
 #[test]
-fn the_default_network_is_none_and_says_so() {
-    let mut host = HostConfig::default();
-    let warnings = check(&Config::default(), &mut host, MACHINE).unwrap();
-    assert_eq!(host.network_mode, "none");
-    assert_eq!(warnings.len(), 1);
-    assert!(
-        check(&Config::default(), &mut host, MACHINE)
-            .unwrap()
-            .is_empty()
-    );
-}
-
-#[test]
 fn what_is_not_enforced_is_refused() {
     let cases: Vec<(&str, HostConfig)> = vec![
-        (
-            "network bridge",
-            HostConfig {
-                network_mode: "bridge".into(),
-                ..none()
-            },
-        ),
-        (
-            "publishing ports",
-            HostConfig {
-                port_bindings: [("80/tcp".to_owned(), vec![PortBinding::default()])].into(),
-                ..none()
-            },
-        ),
         (
             "--gpus",
             HostConfig {

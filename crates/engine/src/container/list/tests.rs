@@ -27,6 +27,8 @@ fn summary() -> Summary {
         labels: [("tier".to_owned(), "front".to_owned())].into(),
         mounts: Vec::new(),
         network_mode: "none".to_owned(),
+        ends: Vec::new(),
+        ports: Vec::new(),
         size_rw: None,
         size_root: None,
     }

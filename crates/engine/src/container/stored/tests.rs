@@ -2,6 +2,7 @@ use spec::ContainerId;
 
 use super::{Stored, StoredMount};
 use crate::container::{Config, HostConfig, RestartPolicy, mounts};
+use crate::network::EndpointRequest;
 
 fn stored() -> Stored {
     let host = HostConfig {
@@ -26,6 +27,7 @@ fn stored() -> Stored {
         config,
         host,
         os: "linux".to_owned(),
+        networks: [("bridge".to_owned(), EndpointRequest::default())].into(),
     }
 }
 
@@ -37,6 +39,8 @@ fn a_row_says_only_what_is_not_as_usual() {
     let read = Stored::parse(&ContainerId::from_bytes([1; 32]), &text).unwrap();
     assert_eq!(read.config, stored().config);
     assert_eq!(read.host, stored().host);
+    assert_eq!(read.networks, stored().networks);
+    assert!(text.contains("\"networks\":{\"bridge\":{}}"), "{text}");
     assert_eq!(read.mounts, stored().mounts);
     assert_eq!(read.args, ["sh"]);
 }

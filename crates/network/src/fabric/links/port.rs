@@ -122,9 +122,19 @@ impl Links {
             master: Some(bridge.index),
             state: State::Down,
         };
-        let made = self
-            .socket
-            .request(&name, vec![outer.veth(inner, Some(namespace))]);
+        let make = || {
+            let message = outer.veth(inner, Some(namespace));
+            self.socket.request(&name, vec![message])
+        };
+        let mut made = make();
+        if let Err(error) = &made
+            && error.errno() == Errno::EXIST
+            && self.find(&name)?.is_some_and(|old| old.group == self.group)
+        {
+            // Of the container's last life: the kernel takes it with its namespace, in its own time.
+            self.remove(&name)?;
+            made = make();
+        }
         match made {
             // EXFULL: a bridge has 1,024 ports at most.
             Err(error) if error.errno() == Errno::XFULL => {

@@ -7,8 +7,8 @@ use crate::flag;
 #[group(skip)]
 pub(crate) struct Options {
     /// Connect a container to a network
-    #[arg(long, visible_alias = "net", value_name = "network")]
-    pub(crate) network: Vec<String>,
+    #[arg(long, visible_alias = "net", value_name = "network", value_parser = flag::network)]
+    pub(crate) network: Vec<flag::NetworkSpec>,
     /// Add network-scoped alias for the container
     #[arg(long, alias = "net-alias", value_name = "list")]
     pub(crate) network_alias: Vec<String>,

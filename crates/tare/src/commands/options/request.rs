@@ -1,7 +1,7 @@
 //! Flags → what is asked of the engine. Pure but for the files that flags name.
 
 use super::process::Stream;
-use super::{Options, isolation, network, process, resources, storage};
+use super::{Options, endpoints, isolation, network, process, resources, storage};
 use crate::error::{Error, Kind, Result};
 use crate::flag::{self, Bind, MountKind, MountSpec};
 use crate::settings;
@@ -10,7 +10,6 @@ use api::container::{
     Healthcheck, HostConfig, LogConfig, Mount, PortBinding, PortBindings, RestartPolicy,
     TmpfsOptions, Ulimit, VolumeDriver, VolumeOptions, Words,
 };
-use api::network::{EndpointIpam, EndpointSettings};
 use api::{Empty, Labels};
 use std::collections::BTreeMap;
 
@@ -303,43 +302,7 @@ fn reachability(network: &network::Options, request: &mut CreateRequest) -> Resu
     host.dns = list(&network.dns);
     host.dns_options = list(&network.dns_option);
     host.dns_search = list(&network.dns_search);
-    match network.network.as_slice() {
-        [] => {}
-        [one] => one.clone_into(&mut host.network_mode),
-        _ => {
-            return Err(Error::usage(
-                "several --network flags are not supported yet: give one",
-            ));
-        }
-    }
-    if let Some(flag) = network.endpoint_flag() {
-        if matches!(host.network_mode.as_str(), "none" | "host") {
-            return Err(Error::usage(format!(
-                "{flag} has no meaning with --network {}",
-                host.network_mode
-            )));
-        }
-        let address = EndpointIpam {
-            ipv4_address: network.ip.clone().unwrap_or_default(),
-            ipv6_address: network.ip6.clone().unwrap_or_default(),
-            link_local_ips: list(&network.link_local_ip),
-        };
-        let endpoint = EndpointSettings {
-            ipam_config: (address != EndpointIpam::default()).then_some(address),
-            aliases: list(&network.network_alias),
-            ..EndpointSettings::default()
-        };
-        let name = if host.network_mode.is_empty() {
-            "default"
-        } else {
-            &host.network_mode
-        };
-        request
-            .networking_config
-            .endpoints_config
-            .insert(name.to_owned(), Some(endpoint));
-    }
-    Ok(())
+    endpoints::networks(network, request)
 }
 
 fn limits(resources: &resources::Options, host: &mut HostConfig) {
