@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::object::{Empty, Labels};
+use crate::object::Labels;
 use crate::time::Time;
 
 object! {
@@ -26,6 +26,8 @@ object! {
         pub ip_range: String = "IPRange" omit,
         /// The way out.
         pub gateway: String = "Gateway" omit,
+        /// Addresses that others use, by name.
+        pub aux_addresses: Labels = "AuxiliaryAddresses" omit,
     }
 }
 
@@ -67,11 +69,97 @@ object! {
         /// Swarm.
         pub config_only: bool = "ConfigOnly",
         /// Who is attached.
-        pub containers: BTreeMap<String, Empty> = "Containers",
+        pub containers: BTreeMap<String, EndpointResource> = "Containers",
         /// The driver's options.
         pub options: Labels = "Options",
         /// Data for people and tools.
         pub labels: Labels = "Labels",
+    }
+}
+
+object! {
+    /// What a container has on a network, as the network shows it.
+    pub struct EndpointResource {
+        /// The container's name.
+        pub name: String = "Name",
+        /// The end's id.
+        pub endpoint_id: String = "EndpointID",
+        /// The link's address.
+        pub mac_address: String = "MacAddress",
+        /// The address with its prefix.
+        pub ipv4_address: String = "IPv4Address",
+        /// The address with its prefix.
+        pub ipv6_address: String = "IPv6Address",
+    }
+}
+
+object! {
+    /// A network to make.
+    pub struct NetworkCreateRequest {
+        /// Its name.
+        pub name: String = "Name",
+        /// Its driver.
+        pub driver: String = "Driver" omit,
+        /// `local`.
+        pub scope: String = "Scope" omit,
+        /// Whether it has IPv4.
+        pub enable_ipv4: Option<bool> = "EnableIPv4" omit,
+        /// Whether it has IPv6.
+        pub enable_ipv6: Option<bool> = "EnableIPv6" omit,
+        /// Its addresses.
+        pub ipam: Option<Ipam> = "IPAM" omit,
+        /// Whether there is no way out.
+        pub internal: bool = "Internal",
+        /// Whether containers may attach to it by hand.
+        pub attachable: bool = "Attachable",
+        /// Swarm.
+        pub ingress: bool = "Ingress",
+        /// Whether it is a configuration for others.
+        pub config_only: bool = "ConfigOnly",
+        /// Where its configuration comes from.
+        pub config_from: Option<ConfigReference> = "ConfigFrom" omit,
+        /// The driver's options.
+        pub options: Labels = "Options",
+        /// Data for people and tools.
+        pub labels: Labels = "Labels",
+    }
+}
+
+object! {
+    /// A network that was made.
+    pub struct NetworkCreateResponse {
+        /// Its id.
+        pub id: String = "Id",
+        /// What the user should hear.
+        pub warning: String = "Warning",
+    }
+}
+
+object! {
+    /// A container to put on a network.
+    pub struct NetworkConnectRequest {
+        /// The container.
+        pub container: String = "Container",
+        /// How.
+        pub endpoint_config: Option<EndpointSettings> = "EndpointConfig" omit,
+    }
+}
+
+object! {
+    /// A container to take off a network.
+    pub struct NetworkDisconnectRequest {
+        /// The container.
+        pub container: String = "Container",
+        /// Also one that is gone.
+        pub force: bool = "Force",
+    }
+}
+
+object! {
+    /// Networks that were removed.
+    pub struct NetworkPruneReport {
+        /// Their names.
+        pub networks_deleted: Option<Vec<String>> = "NetworksDeleted",
     }
 }
 

@@ -11,6 +11,8 @@ pub enum Kind {
     NotFound,
     /// The object is in a state in which this can't be done, or the name is taken.
     Conflict,
+    /// This may not be done: to something that is always there, or that others have.
+    Forbidden,
     /// The request itself is wrong.
     InvalidParameter,
     /// There is nothing to do: the container has been started or stopped already.

@@ -20,13 +20,16 @@
 
 pub(crate) mod again;
 pub(crate) mod attach;
+mod create;
 pub(crate) mod decide;
+mod filter;
 pub(crate) mod leave;
 pub(crate) mod links;
 pub(crate) mod live;
 pub(crate) mod lookup;
 pub(crate) mod names;
 pub(crate) mod ports;
+mod remove;
 pub(crate) mod request;
 pub(crate) mod view;
 
@@ -39,6 +42,9 @@ use state::{LockKind, ObjectLock};
 
 pub use ::network::Protocol;
 pub use ::network::{Driver, Endpoint, Family, Mac, Network, NetworkId, Options, Pool, Subnet};
+pub use create::{MadeNetwork, NetworkRequest, PoolRequest};
+pub use filter::{NetworkFilters, Origin};
+pub use remove::PruneNetworks;
 pub use request::EndpointRequest;
 pub use view::{End, NetworkView, Placed, PublishedPort};
 
@@ -98,21 +104,6 @@ impl Engine {
 }
 
 impl Networks {
-    /// All networks by name: those that were made, the default one, and those that every host has.
-    ///
-    /// # Errors
-    /// The database can't be read.
-    pub async fn list(&self) -> Result<Vec<Network>> {
-        let list = |engine: &Engine| {
-            lookup::default(&engine.0)?;
-            let mut all = lookup::made(&engine.0)?;
-            all.extend(lookup::always());
-            all.sort_by(|a, b| a.name.cmp(&b.name));
-            Ok(all)
-        };
-        self.engine.step(list).await
-    }
-
     /// A network and who is on it.
     ///
     /// # Errors

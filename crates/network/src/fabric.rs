@@ -24,6 +24,7 @@ mod links;
 mod names;
 mod ports;
 mod published;
+mod rehearse;
 mod survey;
 mod tables;
 

@@ -44,6 +44,7 @@ impl From<engine::Error> for Refusal {
         let status = match error.kind {
             Kind::NotFound => StatusCode::NOT_FOUND,
             Kind::Conflict => StatusCode::CONFLICT,
+            Kind::Forbidden => StatusCode::FORBIDDEN,
             // Docker counts a program that can't be executed among wrong parameters.
             Kind::InvalidParameter | Kind::CommandNotFound | Kind::CommandNotExecutable => {
                 StatusCode::BAD_REQUEST

@@ -1,70 +1,129 @@
-//! Networks: the two that need nothing built.
+//! Networks.
 
-use api::network::{Ipam, Network};
-use axum::extract::Path;
+use api::network::{
+    NetworkConnectRequest, NetworkCreateRequest, NetworkCreateResponse, NetworkDisconnectRequest,
+    NetworkPruneReport,
+};
+use axum::extract::{Path, State};
 use axum::response::IntoResponse as _;
+use engine::network::{NetworkFilters, Origin, PruneNetworks};
 use http::StatusCode;
+use jiff::Timestamp;
 
 use crate::error::{Answer, Refusal};
-use crate::request::Params;
+use crate::request::{Json, Params, finish};
+use crate::router::App;
+use crate::shape::{endpoint, network, unless_empty};
 
-/// Name and driver.
-const NETWORKS: [(&str, &str); 2] = [("host", "host"), ("none", "null")];
-
-pub(crate) async fn list(params: Params) -> Answer {
+pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer {
     let filters = params.filters()?;
     filters
         .only(&["dangling", "driver", "id", "label", "name", "scope", "type"])
         .map_err(Refusal::bad)?;
-    let any = |key: &str, test: &dyn Fn(&str) -> bool| {
-        let terms = filters.get(key);
-        terms.is_empty() || terms.iter().any(|term| test(term))
+    let origin = |text: &String| match text.as_str() {
+        "custom" => Ok(Origin::Custom),
+        "builtin" => Ok(Origin::Builtin),
+        other => Err(Refusal::bad(format!("invalid filter: 'type'='{other}'"))),
     };
-    let matches = |network: &Network| {
-        any("name", &|term| network.name.contains(term))
-            && any("id", &|term| network.id.starts_with(term))
-            && any("driver", &|term| network.driver == term)
-            && any("scope", &|term| network.scope == term)
-            && any("type", &|term| term == "builtin")
-            && filters.get("label").is_empty()
-            && filters
-                .flag("dangling")
-                .is_ok_and(|dangling| dangling != Some(true))
+    let list = |key: &str| filters.get(key).to_vec();
+    let filters = NetworkFilters {
+        name: list("name"),
+        id: list("id"),
+        driver: list("driver"),
+        scope: list("scope"),
+        label: list("label"),
+        origin: filters
+            .get("type")
+            .iter()
+            .map(origin)
+            .collect::<Answer<_>>()?,
+        dangling: filters.flag("dangling").map_err(Refusal::bad)?,
     };
-    let networks: Vec<_> = all().filter(matches).collect();
+    let networks = app.engine.networks().list(filters).await?;
+    let networks: Vec<_> = networks.iter().map(network::encode).collect();
     Ok(axum::Json(networks).into_response())
 }
 
-pub(crate) async fn inspect(Path(name): Path<String>) -> Answer {
-    let named = |network: &Network| {
-        network.name == name || (!name.is_empty() && network.id.starts_with(&name))
-    };
-    match all().find(named) {
-        Some(network) => Ok(axum::Json(network).into_response()),
-        None => Err(Refusal::new(
+pub(crate) async fn inspect(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    params: Params,
+) -> Answer {
+    let scope = params.0.get("scope").unwrap_or_default();
+    if !matches!(scope, "" | "local") {
+        return Err(Refusal::new(
             StatusCode::NOT_FOUND,
-            format!("network {name} not found"),
-        )),
+            format!("network {name} not found in scope {scope}"),
+        ));
     }
+    let view = app.engine.networks().inspect(&name).await?;
+    Ok(axum::Json(network::encode_view(&view)).into_response())
 }
 
-/// The id of a network that is always there.
-pub(crate) fn id(name: &str) -> String {
-    spec::Digest::of(name.as_bytes()).hex()
+pub(crate) async fn create(
+    State(app): State<App>,
+    Json(request): Json<NetworkCreateRequest>,
+) -> Answer {
+    let request = network::decode(request)?;
+    let networks = app.engine.networks();
+    let made = finish(async move { networks.create(request).await }).await?;
+    let body = NetworkCreateResponse {
+        id: made.id.to_string(),
+        warning: made.warnings.join("\n"),
+    };
+    Ok((StatusCode::CREATED, axum::Json(body)).into_response())
 }
 
-fn all() -> impl Iterator<Item = Network> {
-    NETWORKS.into_iter().map(|(name, driver)| Network {
-        name: name.to_owned(),
-        id: id(name),
-        scope: "local".to_owned(),
-        driver: driver.to_owned(),
-        enable_ipv4: true,
-        ipam: Ipam {
-            driver: "default".to_owned(),
-            options: None,
-            config: Some(Vec::new()),
-        },
-        ..Network::default()
-    })
+pub(crate) async fn remove(State(app): State<App>, Path(name): Path<String>) -> Answer {
+    let networks = app.engine.networks();
+    finish(async move { networks.remove(&name).await }).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+pub(crate) async fn prune(State(app): State<App>, params: Params) -> Answer {
+    let filters = params.filters()?;
+    filters
+        .only(&["label", "label!", "until"])
+        .map_err(Refusal::bad)?;
+    let until = match filters.get("until") {
+        [] => None,
+        [one] => Some(
+            moment(one, (app.now)())
+                .ok_or_else(|| Refusal::bad(format!("invalid filter 'until={one}'")))?,
+        ),
+        _ => return Err(Refusal::bad("more than one until filter specified")),
+    };
+    let which = PruneNetworks {
+        until,
+        with: filters.get("label").to_vec(),
+        without: filters.get("label!").to_vec(),
+    };
+    let networks = app.engine.networks();
+    let gone = finish(async move { networks.prune(which).await }).await?;
+    let body = NetworkPruneReport {
+        networks_deleted: unless_empty(gone),
+    };
+    Ok(axum::Json(body).into_response())
+}
+
+pub(crate) async fn connect(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Json(request): Json<NetworkConnectRequest>,
+) -> Answer {
+    let settings = endpoint::decode(request.endpoint_config)?;
+    let networks = app.engine.networks();
+    let connect = async move { networks.connect(&name, &request.container, settings).await };
+    finish(connect).await?;
+    Ok(StatusCode::OK.into_response())
+}
+
+pub(crate) async fn disconnect(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Json(request): Json<NetworkDisconnectRequest>,
+) -> Answer {
+    let networks = app.engine.networks();
+    finish(async move { networks.disconnect(&name, &request.container).await }).await?;
+    Ok(StatusCode::OK.into_response())
 }

@@ -138,7 +138,7 @@ pub(crate) fn taken(inner: &Inner) -> Result<Vec<Subnet>> {
 }
 
 /// The 40 random bits of this installation's unique local prefix (RFC 4193): those of its default network's id.
-fn global_id(id: &NetworkId) -> [u8; 5] {
+pub(super) fn global_id(id: &NetworkId) -> [u8; 5] {
     let mut bytes = [0; 5];
     for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
         *byte = u8::from_str_radix(id.as_str().get(at..at + 2).unwrap_or("0"), 16).unwrap_or(0);
