@@ -85,45 +85,47 @@ pub fn parse_query(text: &str) -> Option<Timestamp> {
     }
 }
 
-/// A moment as filters have it: RFC 3339 with or without a time or a zone, seconds since 1970, or how long ago (`1h30m`).
+/// A time as `until` filters have it: as [`parse_query`] takes it, a date (`2026-01-02`, `2026-01-02T15:04`, in UTC), or how long ago it was (`1h30m`).
 #[must_use]
 pub fn parse_moment(text: &str, now: Timestamp) -> Option<Timestamp> {
-    if let Some(ago) = parse_duration(text) {
-        return now.checked_sub(ago).ok();
-    }
     if let Some(time) = parse_query(text) {
         return Some(time);
     }
-    let civil = text.parse::<jiff::civil::DateTime>().ok()?;
-    jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
+    let date = text.trim_end_matches('Z');
+    if let Ok(time) = date.parse::<jiff::civil::DateTime>() {
+        return time.in_tz("UTC").ok().map(|zoned| zoned.timestamp());
+    }
+    let ago = duration(text)?;
+    now.checked_sub(ago).ok()
 }
 
-/// `1h30m`, `10s`, `1.5h`, as Go writes durations.
-fn parse_duration(text: &str) -> Option<jiff::SignedDuration> {
-    let mut seconds = 0.0;
+/// A duration as Go writes it: `1h30m`, `1.5s`, `300ms`.
+fn duration(text: &str) -> Option<jiff::SignedDuration> {
     let mut rest = text;
+    let mut nanos = 0_f64;
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let count: f64 = rest[..end].parse().ok()?;
+        let number: f64 = rest[..end].parse().ok()?;
         rest = &rest[end..];
         let end = rest
-            .find(|c: char| c.is_ascii_digit())
+            .find(|c: char| c.is_ascii_digit() || c == '.')
             .unwrap_or(rest.len());
         let unit = match &rest[..end] {
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 1e-3,
-            "us" | "\u{b5}s" => 1e-6,
-            "ns" => 1e-9,
+            "h" => 3.6e12,
+            "m" => 6e10,
+            "s" => 1e9,
+            "ms" => 1e6,
+            "us" | "µs" => 1e3,
+            "ns" => 1.0,
             _ => return None,
         };
-        seconds += count * unit;
+        nanos += number * unit;
         rest = &rest[end..];
     }
-    (!text.is_empty())
-        .then(|| jiff::SignedDuration::try_from_secs_f64(seconds).ok())
-        .flatten()
+    if text.is_empty() {
+        return None;
+    }
+    jiff::SignedDuration::try_from_secs_f64(nanos / 1e9).ok()
 }
 
 #[cfg(test)]

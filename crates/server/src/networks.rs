@@ -8,7 +8,6 @@ use axum::extract::{Path, State};
 use axum::response::IntoResponse as _;
 use engine::network::{NetworkFilters, Origin, PruneNetworks};
 use http::StatusCode;
-use jiff::Timestamp;
 
 use crate::error::{Answer, Refusal};
 use crate::request::{Json, Params, finish};
@@ -88,7 +87,7 @@ pub(crate) async fn prune(State(app): State<App>, params: Params) -> Answer {
     let until = match filters.get("until") {
         [] => None,
         [one] => Some(
-            moment(one, (app.now)())
+            api::time::parse_moment(one, (app.now)())
                 .ok_or_else(|| Refusal::bad(format!("invalid filter 'until={one}'")))?,
         ),
         _ => return Err(Refusal::bad("more than one until filter specified")),

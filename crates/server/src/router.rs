@@ -102,7 +102,14 @@ fn resources() -> Router<App> {
             get(volumes::inspect).delete(volumes::remove),
         )
         .route("/networks", get(networks::list))
-        .route("/networks/{name}", get(networks::inspect))
+        .route("/networks/create", post(networks::create))
+        .route("/networks/prune", post(networks::prune))
+        .route(
+            "/networks/{name}",
+            get(networks::inspect).delete(networks::remove),
+        )
+        .route("/networks/{name}/connect", post(networks::connect))
+        .route("/networks/{name}/disconnect", post(networks::disconnect))
 }
 
 async fn not_found() -> Refusal {

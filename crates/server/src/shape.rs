@@ -7,6 +7,7 @@ mod host;
 pub(crate) mod image;
 pub(crate) mod inspect;
 mod mount;
+pub(crate) mod network;
 pub(crate) mod progress;
 pub(crate) mod stats;
 pub(crate) mod summary;
@@ -17,6 +18,6 @@ pub(crate) fn bytes(count: u64) -> i64 {
 }
 
 /// Null where Docker has null for a list with nothing in it.
-fn unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
+pub(crate) fn unless_empty<T>(list: Vec<T>) -> Option<Vec<T>> {
     (!list.is_empty()).then_some(list)
 }

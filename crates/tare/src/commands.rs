@@ -20,6 +20,7 @@ mod internal;
 mod kill;
 mod load;
 mod logs;
+mod network;
 mod options;
 mod pause;
 mod port;
@@ -276,6 +277,33 @@ static TABLE: &[Entry] = &[
         &["volume inspect"],
         "[OPTIONS] VOLUME [VOLUME...]"
     ),
+    client!(
+        network::create,
+        &["network create"],
+        "[OPTIONS] NETWORK"
+    ),
+    client!(network::ls, &["network ls", "network list"], "[OPTIONS]"),
+    client!(
+        inspect::network,
+        &["network inspect"],
+        "[OPTIONS] NETWORK [NETWORK...]"
+    ),
+    client!(
+        network::rm,
+        &["network rm", "network remove"],
+        "[OPTIONS] NETWORK [NETWORK...]"
+    ),
+    client!(network::prune, &["network prune"], "[OPTIONS]"),
+    client!(
+        network::connect,
+        &["network connect"],
+        "[OPTIONS] NETWORK CONTAINER"
+    ),
+    client!(
+        network::disconnect,
+        &["network disconnect"],
+        "[OPTIONS] NETWORK CONTAINER"
+    ),
     client!(volume::ls, &["volume ls", "volume list"], "[OPTIONS]"),
     client!(volume::create, &["volume create"], "[OPTIONS] [VOLUME]"),
     client!(
@@ -304,6 +332,7 @@ const GROUPS: &[(&str, &str)] = &[
     ("image", "Manage images"),
     ("volume", "Manage volumes"),
     ("registry", "Serve a registry of one's own"),
+    ("network", "Manage networks"),
     ("system", "Manage Tare"),
 ];
 

@@ -3,6 +3,7 @@
 //! Nothing else in the program prints. What servers wrote is escaped on its way out (see `escape`).
 
 pub(crate) mod board;
+mod confirm;
 pub(crate) mod escape;
 pub(crate) mod human;
 pub(crate) mod json;
@@ -11,6 +12,7 @@ pub(crate) mod table;
 mod template;
 mod view;
 
+pub(crate) use confirm::confirm;
 pub(crate) use view::{Format, View, list, template};
 
 use crate::error::{Error, Kind, Result};

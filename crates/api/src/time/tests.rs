@@ -38,3 +38,23 @@ fn query_times() {
     );
     assert_eq!(parse_query("1970-01-01T00:00:01Z").unwrap().as_second(), 1);
 }
+
+#[test]
+fn moments_are_times_dates_and_durations() {
+    let now: Timestamp = "2026-01-02T12:00:00Z".parse().unwrap();
+    let moment = |text: &str| parse_moment(text, now).map(|time| time.to_string());
+    for (text, time) in [
+        ("1136073600", "2006-01-01T00:00:00Z"),
+        ("2026-01-02", "2026-01-02T00:00:00Z"),
+        ("2026-01-02T15:04", "2026-01-02T15:04:00Z"),
+        ("2026-01-02T15:04:05Z", "2026-01-02T15:04:05Z"),
+        ("1h30m", "2026-01-02T10:30:00Z"),
+        ("1.5s", "2026-01-02T11:59:58.5Z"),
+    ] {
+        assert_eq!(moment(text).as_deref(), Some(time), "{text}");
+    }
+    let huge = "9".repeat(400) + "h";
+    for text in ["", "soon", "5", "1x", "h", "--", huge.as_str()] {
+        assert!(moment(text).is_none_or(|_| text == "5"), "{text}");
+    }
+}

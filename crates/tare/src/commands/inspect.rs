@@ -23,17 +23,19 @@ pub(crate) struct Args {
 enum Type {
     Container,
     Image,
+    Network,
     Volume,
 }
 
-const TYPES: &[Type] = &[Type::Container, Type::Image, Type::Volume];
+const TYPES: &[Type] = &[Type::Container, Type::Image, Type::Network, Type::Volume];
 
 fn kind(text: &str) -> std::result::Result<Type, String> {
     match text {
         "container" => Ok(Type::Container),
         "image" => Ok(Type::Image),
+        "network" => Ok(Type::Network),
         "volume" => Ok(Type::Volume),
-        _ => Err("one of container, image, volume".into()),
+        _ => Err("one of container, image, network, volume".into()),
     }
 }
 
@@ -95,6 +97,11 @@ typed!(
     "Display detailed information on one or more images"
 );
 typed!(
+    network,
+    Network,
+    "Display detailed information on one or more networks"
+);
+typed!(
     volume,
     Volume,
     "Display detailed information on one or more volumes"
@@ -143,6 +150,7 @@ async fn find(name: &str, types: &[Type], size: bool, cx: &Cx) -> Result<String>
         let found = match kind {
             Type::Container => client.containers().inspect_raw(name, size).await,
             Type::Image => client.images().inspect_raw(name).await,
+            Type::Network => client.networks().inspect_raw(name).await,
             Type::Volume => client.volumes().inspect_raw(name).await,
         };
         match found.map_err(Error::from) {

@@ -1,0 +1,8 @@
+//! Networks.
+
+pub(crate) mod connect;
+pub(crate) mod create;
+pub(crate) mod disconnect;
+pub(crate) mod ls;
+pub(crate) mod prune;
+pub(crate) mod rm;
