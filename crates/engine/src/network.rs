@@ -22,6 +22,7 @@ pub(crate) mod again;
 pub(crate) mod attach;
 mod create;
 pub(crate) mod decide;
+mod event;
 mod filter;
 pub(crate) mod leave;
 pub(crate) mod links;

@@ -57,6 +57,7 @@ pub const POINTS: &[&str] = &[
     "network.join.named",
     "network.leave.begun",
     "network.leave.undone",
+    "network.remove.after_host",
     "container.start.prepared",
     "container.start.mounted",
     "container.start.launched",

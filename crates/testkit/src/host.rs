@@ -340,6 +340,10 @@ impl Host {
             (["ps", "-aq"].as_slice(), ["rm", "-f", "-v"].as_slice()),
             (&["images", "-aq"], &["rmi", "-f"]),
             (&["volume", "ls", "-q"], &["volume", "rm"]),
+            (
+                &["network", "ls", "-q", "--filter", "type=custom"],
+                &["network", "rm"],
+            ),
         ] {
             let mut ids: Vec<String> = self.tare(list).ok().lines().map(str::to_owned).collect();
             ids.sort();

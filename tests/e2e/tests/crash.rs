@@ -46,6 +46,10 @@ fn life(host: &Host, registry: &Registry) {
         &["start", "life"],
         &["exec", "life", "true"],
         &["commit", "life", "committed"],
+        &["network", "create", "life"],
+        &["network", "connect", "life", "life"],
+        &["network", "disconnect", "life", "life"],
+        &["network", "connect", "life", "life"],
         &["logs", "life"],
         &["update", "--pids-limit", "77", "life"],
         &["pause", "life"],
@@ -79,6 +83,7 @@ fn life(host: &Host, registry: &Registry) {
         ],
         &["image", "prune", "-af"],
         &["volume", "rm", "fresh"],
+        &["network", "rm", "life"],
     ] {
         let _outcome = tare(args);
     }

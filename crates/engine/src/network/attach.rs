@@ -18,7 +18,7 @@ use state::{ContainerRow, EndpointRow, EntryId, NewEntry, Tx};
 
 use super::decide::{self, Taken};
 use super::request::{EndpointRequest, Mode};
-use super::{again, leave, lookup, names, ports};
+use super::{again, event, leave, lookup, names, ports};
 use crate::container::stored::Stored;
 use crate::error::{Error, Kind, Result};
 use crate::open::Inner;
@@ -341,5 +341,9 @@ fn apply(
         // Ours are made; those of the others who run are not.
         again::apply(inner)?;
     }
-    names::give(inner, row, stored, &reserved.ends)
+    names::give(inner, row, stored, &reserved.ends)?;
+    for (network, _) in &reserved.ends {
+        event::moved(inner, network, &row.id, "connect");
+    }
+    Ok(())
 }

@@ -7,9 +7,9 @@ use ::network::ipam::{self, Sources, Taken};
 use ::network::options::GatewayMode;
 use ::network::{Driver, Family, Network, NetworkId, Options, Pool, Subnet, fabric, subnet};
 
+use super::event::happened;
 use super::{DEFAULT, Networks, lookup};
 use crate::error::{Error, Kind, Result};
-use crate::event::{Happened, Subject};
 use crate::open::Inner;
 
 #[cfg(test)]
@@ -111,13 +111,6 @@ fn create(inner: &Inner, request: NetworkRequest) -> Result<MadeNetwork> {
         id: network.id,
         warnings: warnings.into_iter().map(text).collect(),
     })
-}
-
-/// What is said of a network wherever something happens to it.
-pub(super) fn happened(network: &Network, action: &str) -> Happened {
-    Happened::to(Subject::Network, action, &network.id)
-        .with("name", &network.name)
-        .with("type", network.driver.name())
 }
 
 /// The names that mean something else to a container.

@@ -8,7 +8,7 @@ use protocol::Liveness;
 use spec::ContainerId;
 use state::{EndpointRow, EntryId, LockKind, NewEntry, PortRow};
 
-use super::{again, lookup, names, ports};
+use super::{again, event, lookup, names, ports};
 use crate::container::Containers;
 use crate::error::Result;
 use crate::open::Inner;
@@ -62,7 +62,10 @@ pub(super) fn finish(inner: &Inner, id: &ContainerId, entry: EntryId) -> Result<
                 tx.finish(entry)
             })?;
             forget(&inner.run_dir(id));
-            Ok(left)
+            for network in &left {
+                event::moved(inner, network, id, "disconnect");
+            }
+            Ok(left.into_iter().map(|network| network.id).collect())
         }
         Err(error) => {
             drop(inner.db.write(|tx| tx.give_up(entry)));
@@ -72,12 +75,12 @@ pub(super) fn finish(inner: &Inner, id: &ContainerId, entry: EntryId) -> Result<
 }
 
 /// Takes away what a container's rows say that it has on the host.
-fn undo(inner: &Inner, id: &ContainerId) -> Result<Vec<NetworkId>> {
+fn undo(inner: &Inner, id: &ContainerId) -> Result<Vec<Network>> {
     let Held { ends, bindings } = held_by(inner, id)?;
     names::take(inner, id, &ends)?;
     let pairs: Vec<(&Network, &Endpoint)> = ends.iter().map(|(n, e)| (n, e)).collect();
     inner.fabric().detach(&pairs, &bindings)?;
-    Ok(ends.into_iter().map(|(network, _)| network.id).collect())
+    Ok(ends.into_iter().map(|(network, _)| network).collect())
 }
 
 /// What a container has on networks.

@@ -7,7 +7,7 @@ use spec::ContainerId;
 use state::{ContainerRow, EntryId, LockKind, NewEntry};
 
 use super::request::{EndpointRequest, Mode};
-use super::{again, attach, decide, leave, links, lookup, names, ports, request};
+use super::{again, attach, decide, event, leave, links, lookup, names, ports, request};
 use crate::container::lookup as containers;
 use crate::container::stored::Stored;
 use crate::error::{Error, Result};
@@ -73,6 +73,7 @@ pub(crate) fn connect(
         tx.configure_container(&row.id, &config)?;
         tx.finish(entry)
     })?;
+    event::moved(inner, &network, &row.id, "connect");
     links::rewrite(inner, &containers::again(inner, &row)?)
 }
 
@@ -190,6 +191,7 @@ fn part(inner: &Inner, row: &ContainerRow, network: &NetworkId, entry: EntryId) 
         tx.finish(entry)
     })?;
     publish_again(inner, row, &lost, &pairs)?;
+    event::moved(inner, &network, &row.id, "disconnect");
     names::resolve(inner, row, &stored, &left)?;
     links::rewrite(inner, row)?;
     again::sweep_later(inner, &[network.id])

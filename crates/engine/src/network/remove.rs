@@ -6,7 +6,8 @@ use failpoint::failpoint;
 use jiff::Timestamp;
 use state::EndpointRow;
 
-use super::create::{happened, is_predefined};
+use super::create::is_predefined;
+use super::event::happened;
 use super::{Networks, leave, lookup};
 use crate::container::list::{labelled, nanos};
 use crate::error::{Error, Kind, Result};

@@ -141,8 +141,13 @@ impl Fabric {
         let ours = hands
             .links
             .find(&name)?
-            .is_some_and(|link| link.group == hands.links.group);
-        if ours {
+            .filter(|link| link.group == hands.links.group);
+        if let Some(base) = ours {
+            // Those of containers that have just ended go with their namespaces, some milliseconds later; without a bridge they would be nobody's.
+            let links = route::links(&hands.links.socket).doing("can't list links")?;
+            for port in links.iter().filter(|l| l.master == Some(base.index)) {
+                hands.links.remove(&port.name)?;
+            }
             hands.links.remove(&name)?;
         }
         if network.driver == Driver::Bridge {

@@ -22,7 +22,7 @@ impl Subnet {
             let bits = if address.is_ipv4() { 32 } else { 128 };
             (prefix <= bits).then_some(Self { address, prefix })
         });
-        parts.ok_or_else(|| Error::usage(format!("invalid {what} {text}: expected ADDRESS/PREFIX")))
+        parts.ok_or_else(|| Error::local(format!("invalid {what} {text}: expected ADDRESS/PREFIX")))
     }
 
     fn contains(&self, address: IpAddr) -> bool {
@@ -48,7 +48,7 @@ pub(super) fn pools(
     aux: &[(String, String)],
 ) -> Result<Vec<IpamConfig>> {
     if subnets.len() < ranges.len() || subnets.len() < gateways.len() {
-        return Err(Error::usage(
+        return Err(Error::local(
             "every ip-range or gateway must have a corresponding subnet",
         ));
     }
@@ -59,7 +59,7 @@ pub(super) fn pools(
             .iter()
             .any(|other| other.contains(one.address) || one.contains(other.address))
         {
-            return Err(Error::usage(
+            return Err(Error::local(
                 "multiple overlapping subnet configuration is not supported",
             ));
         }
@@ -77,7 +77,7 @@ pub(super) fn pools(
         let range = Subnet::parse("ip-range", text)?;
         let pool = at(range.address)
             .and_then(|at| pools.get_mut(at))
-            .ok_or_else(|| Error::usage(format!("no matching subnet for range {text}")))?;
+            .ok_or_else(|| Error::local(format!("no matching subnet for range {text}")))?;
         let subnet = &pool.subnet;
         once(&pool.ip_range, text, "ranges", subnet)?;
         text.clone_into(&mut pool.ip_range);
@@ -85,14 +85,14 @@ pub(super) fn pools(
     for text in gateways {
         let pool = at(address("gateway", text)?)
             .and_then(|at| pools.get_mut(at))
-            .ok_or_else(|| Error::usage(format!("no matching subnet for gateway {text}")))?;
+            .ok_or_else(|| Error::local(format!("no matching subnet for gateway {text}")))?;
         once(&pool.gateway, text, "gateways", &pool.subnet)?;
         text.clone_into(&mut pool.gateway);
     }
     for (name, text) in aux {
         let pool = at(address("aux-address", text)?)
             .and_then(|at| pools.get_mut(at))
-            .ok_or_else(|| Error::usage(format!("no matching subnet for aux-address {text}")))?;
+            .ok_or_else(|| Error::local(format!("no matching subnet for aux-address {text}")))?;
         pool.aux_addresses.insert(name.clone(), text.clone());
     }
     Ok(pools)
@@ -100,14 +100,14 @@ pub(super) fn pools(
 
 fn address(what: &str, text: &str) -> Result<IpAddr> {
     text.parse()
-        .map_err(|_| Error::usage(format!("invalid {what} {text}: expected an address")))
+        .map_err(|_| Error::local(format!("invalid {what} {text}: expected an address")))
 }
 
 fn once(there: &str, new: &str, what: &str, subnet: &str) -> Result<()> {
     if there.is_empty() {
         return Ok(());
     }
-    Err(Error::usage(format!(
+    Err(Error::local(format!(
         "cannot configure multiple {what} ({new}, {there}) on the same subnet ({subnet})"
     )))
 }
