@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::container::PortBindings;
 use crate::object::Labels;
 use crate::time::Time;
 
@@ -208,5 +209,23 @@ object! {
         pub ipv6_address: String = "IPv6Address" omit,
         /// Addresses of the link.
         pub link_local_ips: Option<Vec<String>> = "LinkLocalIPs" omit,
+    }
+}
+
+object! {
+    /// Ports to publish of a container, or to take back.
+    pub struct PortsRequest {
+        /// The ports.
+        pub port_bindings: PortBindings = "PortBindings",
+    }
+}
+
+object! {
+    /// What became of ports.
+    pub struct PortsResponse {
+        /// Those that were published or taken back just now.
+        pub ports: PortBindings = "Ports",
+        /// What the user should hear.
+        pub warnings: Vec<String> = "Warnings",
     }
 }

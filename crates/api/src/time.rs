@@ -93,7 +93,7 @@ pub fn parse_moment(text: &str, now: Timestamp) -> Option<Timestamp> {
     }
     let date = text.trim_end_matches('Z');
     if let Ok(time) = date.parse::<jiff::civil::DateTime>() {
-        return time.in_tz("UTC").ok().map(|zoned| zoned.timestamp());
+        return jiff::tz::TimeZone::UTC.to_timestamp(time).ok();
     }
     let ago = duration(text)?;
     now.checked_sub(ago).ok()

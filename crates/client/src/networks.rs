@@ -2,7 +2,7 @@
 
 use api::network::{
     Network, NetworkConnectRequest, NetworkCreateRequest, NetworkCreateResponse,
-    NetworkDisconnectRequest, NetworkPruneReport,
+    NetworkDisconnectRequest, NetworkPruneReport, PortsRequest, PortsResponse,
 };
 use api::query::path_segment;
 use api::{Filters, Query};
@@ -85,6 +85,33 @@ impl Networks<'_> {
         let path = format!("{}/disconnect", path(name));
         self.0.run(Call::post(&path).json(request)?).await
     }
+
+    /// Publishes more ports of a container.
+    ///
+    /// # Errors
+    /// As [`Networks::list`].
+    pub async fn publish(&self, container: &str, request: &PortsRequest) -> Result<PortsResponse> {
+        let path = ports(container, "publish");
+        self.0.fetch(Call::post(&path).json(request)?).await
+    }
+
+    /// Takes published ports of a container back.
+    ///
+    /// # Errors
+    /// As [`Networks::list`].
+    pub async fn unpublish(
+        &self,
+        container: &str,
+        request: &PortsRequest,
+    ) -> Result<PortsResponse> {
+        let path = ports(container, "unpublish");
+        self.0.fetch(Call::post(&path).json(request)?).await
+    }
+}
+
+/// What Docker has no route for.
+fn ports(container: &str, what: &str) -> String {
+    format!("/tare/v1/containers/{}/{what}", path_segment(container))
 }
 
 fn path(name: &str) -> String {

@@ -10,6 +10,7 @@
 //! - [`decide`]: addresses, links and ports of a container on its networks (pure).
 //! - [`attach`]: a container that starts joins its networks: rows, links and rules, names.
 //! - [`live`]: a network more or less for a container, running or not: [`live::connect`], [`live::disconnect`].
+//! - [`publish`]: a port more or less for a container, running or not.
 //! - [`leave`]: a container that has ended gives everything back. Whoever finds one that has not calls it, at any time.
 //! - [`links`]: `--link` of the default network.
 //! - [`again`]: everything again from the rows, and nothing where no container needs it.
@@ -30,6 +31,7 @@ pub(crate) mod live;
 pub(crate) mod lookup;
 pub(crate) mod names;
 pub(crate) mod ports;
+pub(crate) mod publish;
 mod remove;
 pub(crate) mod request;
 pub(crate) mod view;
@@ -45,6 +47,7 @@ pub use ::network::Protocol;
 pub use ::network::{Driver, Endpoint, Family, Mac, Network, NetworkId, Options, Pool, Subnet};
 pub use create::{MadeNetwork, NetworkRequest, PoolRequest};
 pub use filter::{NetworkFilters, Origin};
+pub use publish::{PortRequest, Republished};
 pub use remove::PruneNetworks;
 pub use request::EndpointRequest;
 pub use view::{End, NetworkView, Placed, PublishedPort};

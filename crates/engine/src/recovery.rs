@@ -8,7 +8,7 @@ use state::{Entry, Owner};
 use crate::container::{commit, remove, step};
 use crate::error::{Error, Result};
 use crate::image::garbage;
-use crate::network::{attach, leave, live};
+use crate::network::{attach, leave, live, publish};
 use crate::open::Inner;
 use crate::volume;
 
@@ -64,6 +64,7 @@ fn resume(inner: &Inner, entry: &Entry) -> Result<()> {
             let id = entry.subject.parse()?;
             live::resume(inner, &id, &entry.payload, entry.id)
         }
+        publish::KIND => publish::resume(inner, entry.id),
         garbage::KIND => garbage::resume(inner, entry.id),
         volume::REMOVE => {
             // A new volume of this name may have been made since.

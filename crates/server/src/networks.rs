@@ -2,17 +2,17 @@
 
 use api::network::{
     NetworkConnectRequest, NetworkCreateRequest, NetworkCreateResponse, NetworkDisconnectRequest,
-    NetworkPruneReport,
+    NetworkPruneReport, PortsRequest, PortsResponse,
 };
 use axum::extract::{Path, State};
 use axum::response::IntoResponse as _;
-use engine::network::{NetworkFilters, Origin, PruneNetworks};
+use engine::network::{NetworkFilters, Origin, PruneNetworks, Republished};
 use http::StatusCode;
 
 use crate::error::{Answer, Refusal};
 use crate::request::{Json, Params, finish};
 use crate::router::App;
-use crate::shape::{endpoint, network, unless_empty};
+use crate::shape::{endpoint, host, network, unless_empty};
 
 pub(crate) async fn list(State(app): State<App>, params: Params) -> Answer {
     let filters = params.filters()?;
@@ -125,4 +125,33 @@ pub(crate) async fn disconnect(
     let networks = app.engine.networks();
     finish(async move { networks.disconnect(&name, &request.container).await }).await?;
     Ok(StatusCode::OK.into_response())
+}
+
+pub(crate) async fn publish(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Json(request): Json<PortsRequest>,
+) -> Answer {
+    let asked = host::decode_ports(request.port_bindings);
+    let networks = app.engine.networks();
+    let done = finish(async move { networks.publish(&name, asked).await }).await?;
+    Ok(axum::Json(encode_ports(done)).into_response())
+}
+
+pub(crate) async fn unpublish(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    Json(request): Json<PortsRequest>,
+) -> Answer {
+    let asked = host::decode_ports(request.port_bindings);
+    let networks = app.engine.networks();
+    let done = finish(async move { networks.unpublish(&name, asked).await }).await?;
+    Ok(axum::Json(encode_ports(done)).into_response())
+}
+
+fn encode_ports(done: Republished) -> PortsResponse {
+    PortsResponse {
+        ports: endpoint::encode_ports(&done.ports),
+        warnings: done.warnings,
+    }
 }

@@ -49,6 +49,14 @@ fn resources() -> Router<App> {
         .route("/events", get(events::events))
         .route("/tare/v1/check", get(system::check))
         .route("/tare/v1/repair", post(system::repair))
+        .route(
+            "/tare/v1/containers/{name}/publish",
+            post(networks::publish),
+        )
+        .route(
+            "/tare/v1/containers/{name}/unpublish",
+            post(networks::unpublish),
+        )
         .route("/containers/json", get(containers::list))
         .route("/containers/create", post(containers::create))
         .route("/containers/{name}", delete(containers::remove))

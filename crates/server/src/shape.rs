@@ -3,7 +3,7 @@
 pub(crate) mod create;
 pub(crate) mod endpoint;
 pub(crate) mod filters;
-mod host;
+pub(crate) mod host;
 pub(crate) mod image;
 pub(crate) mod inspect;
 mod mount;

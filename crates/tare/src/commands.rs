@@ -277,11 +277,7 @@ static TABLE: &[Entry] = &[
         &["volume inspect"],
         "[OPTIONS] VOLUME [VOLUME...]"
     ),
-    client!(
-        network::create,
-        &["network create"],
-        "[OPTIONS] NETWORK"
-    ),
+    client!(network::create, &["network create"], "[OPTIONS] NETWORK"),
     client!(network::ls, &["network ls", "network list"], "[OPTIONS]"),
     client!(
         inspect::network,
@@ -303,6 +299,16 @@ static TABLE: &[Entry] = &[
         network::disconnect,
         &["network disconnect"],
         "[OPTIONS] NETWORK CONTAINER"
+    ),
+    client!(
+        network::publish,
+        &["network publish"],
+        "[OPTIONS] CONTAINER"
+    ),
+    client!(
+        network::unpublish,
+        &["network unpublish"],
+        "[OPTIONS] CONTAINER"
     ),
     client!(volume::ls, &["volume ls", "volume list"], "[OPTIONS]"),
     client!(volume::create, &["volume create"], "[OPTIONS] [VOLUME]"),

@@ -50,6 +50,8 @@ fn life(host: &Host, registry: &Registry) {
         &["network", "connect", "life", "life"],
         &["network", "disconnect", "life", "life"],
         &["network", "connect", "life", "life"],
+        &["network", "publish", "life", "-p", "8080:80"],
+        &["network", "unpublish", "life", "-p", "8080:80"],
         &["logs", "life"],
         &["update", "--pids-limit", "77", "life"],
         &["pause", "life"],

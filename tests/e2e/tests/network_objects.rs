@@ -16,6 +16,7 @@ testkit::over_both_transports!(
     unused_networks_are_pruned,
     containers_join_and_leave_while_they_run,
     a_stopped_container_joins_when_it_starts,
+    ports_come_and_go_while_a_container_runs,
     what_happens_to_networks_is_told,
 );
 
@@ -447,6 +448,93 @@ fn a_stopped_container_joins_when_it_starts(sandbox: &Sandbox, transport: Transp
     let _gone = host.tare(["network", "rm", "late"]).ok();
     let error = host.tare(["start", "web"]).fails(1);
     assert!(error.contains("network late not found"), "{error}");
+    host.finish();
+}
+
+fn ports_come_and_go_while_a_container_runs(sandbox: &Sandbox, transport: Transport) {
+    let host = host(sandbox, transport);
+    let serve = "mkdir /w; echo hello >/w/index.html; httpd -p 80 -h /w; exec httpd -f -p 81 -h /w";
+    let _id = host
+        .tare([
+            "run", "-d", "--name", "web", "-p", "8080:80", "busybox", "sh", "-c", serve,
+        ])
+        .ok();
+    let gets = |port: u16| {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+        let _sent = stream.write(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).ok()?;
+        text.ends_with("hello\n").then_some(())
+    };
+    until("it serves", || gets(8080).is_some());
+    let pid = host.tare(["inspect", "-f", "{{.State.Pid}}", "web"]).ok();
+    let shown = host
+        .tare([
+            "network",
+            "publish",
+            "web",
+            "-p",
+            "8081:81",
+            "-p",
+            "127.0.0.1:9000-9002:90-92",
+        ])
+        .ok();
+    assert!(shown.contains("81/tcp -> 0.0.0.0:8081"), "{shown}");
+    assert!(shown.contains("92/tcp -> 127.0.0.1:9002"), "{shown}");
+    until("the other port leads in", || gets(8081).is_some());
+    for (wanted, said) in [
+        ("8080:81", "container web publishes 8080/tcp"),
+        ("8082:82", ""),
+    ] {
+        // All or nothing.
+        let said_it = host.tare([
+            "network", "publish", "web", "-p", "8090:80", "-p", wanted, "-p", "8080:83",
+        ]);
+        let error = said_it.fails(1);
+        assert!(error.contains(said), "{error}");
+    }
+    assert!(gets(8090).is_none());
+    // One of a range, and one by the container's port alone.
+    let gone = host
+        .tare(["network", "unpublish", "web", "-p", "127.0.0.1:9001:91"])
+        .ok();
+    assert_eq!(gone, "91/tcp -> 127.0.0.1:9001");
+    let _gone = host.tare(["network", "unpublish", "web", "-p", "80"]).ok();
+    assert!(gets(8080).is_none());
+    let ports = || host.tare(["port", "web"]).ok();
+    let left = "81/tcp -> 0.0.0.0:8081\n81/tcp -> [::]:8081\n90/tcp -> 127.0.0.1:9000\n92/tcp -> 127.0.0.1:9002";
+    assert_eq!(ports(), left);
+    let error = host
+        .tare(["network", "unpublish", "web", "-p", "80"])
+        .fails(1);
+    assert!(
+        error.contains("no public port '80/tcp' published for web"),
+        "{error}"
+    );
+    assert_eq!(
+        host.tare(["inspect", "-f", "{{.State.Pid}}", "web"]).ok(),
+        pid
+    );
+    // So it is at the next start.
+    let _done = host.tare(["restart", "-t", "0", "web"]).ok();
+    assert_eq!(ports(), left);
+    let _done = host.tare(["stop", "-t", "0", "web"]).ok();
+    let _gone = host
+        .tare(["network", "unpublish", "web", "-p", "90", "-p", "92"])
+        .ok();
+    let _done = host
+        .tare(["network", "publish", "web", "-p", "8088:80"])
+        .ok();
+    let _done = host.tare(["start", "web"]).ok();
+    assert_eq!(
+        ports(),
+        "80/tcp -> 0.0.0.0:8088\n80/tcp -> [::]:8088\n81/tcp -> 0.0.0.0:8081\n81/tcp -> [::]:8081"
+    );
+    let error = host
+        .tare(["network", "publish", "nobody", "-p", "1:1"])
+        .fails(1);
+    assert!(error.contains("No such container: nobody"), "{error}");
     host.finish();
 }
 

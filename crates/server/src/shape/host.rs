@@ -121,7 +121,9 @@ fn check_cgroup(cgroup: String, namespace: String) -> Answer<String> {
     }
 }
 
-fn decode_ports(ports: wire::PortBindings) -> std::collections::BTreeMap<String, Vec<PortBinding>> {
+pub(crate) fn decode_ports(
+    ports: wire::PortBindings,
+) -> std::collections::BTreeMap<String, Vec<PortBinding>> {
     let binding = |binding: wire::PortBinding| PortBinding {
         host_ip: binding.host_ip,
         host_port: binding.host_port,

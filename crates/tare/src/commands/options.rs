@@ -2,7 +2,7 @@
 
 mod endpoints;
 mod isolation;
-mod network;
+pub(crate) mod network;
 mod process;
 mod request;
 mod resources;

@@ -1,7 +1,7 @@
 use crate::cx::Cx;
-use crate::error::{Error, Outcome};
+use crate::error::{Error, Outcome, Result};
 use crate::output;
-use api::container::PortBinding;
+use api::container::{PortBinding, PortBindings};
 
 /// List port mappings or a specific mapping for the container
 #[derive(Debug, clap::Args)]
@@ -34,8 +34,14 @@ pub(crate) async fn run(args: Args, cx: &Cx) -> Outcome {
         }
         return Ok(0);
     }
+    show(&ports)?;
+    Ok(0)
+}
+
+/// Prints a line for each published port.
+pub(super) fn show(ports: &PortBindings) -> Result<()> {
     let mut all: Vec<(u16, &str, &PortBinding)> = Vec::new();
-    for (key, bindings) in &ports {
+    for (key, bindings) in ports {
         let (number, protocol) = key.split_once('/').unwrap_or((key, "tcp"));
         let number = number.parse().unwrap_or_default();
         for binding in bindings.iter().flatten() {
@@ -46,7 +52,7 @@ pub(crate) async fn run(args: Args, cx: &Cx) -> Outcome {
     for (number, protocol, binding) in all {
         output::line(&format!("{number}/{protocol} -> {}", address(binding)))?;
     }
-    Ok(0)
+    Ok(())
 }
 
 fn address(binding: &PortBinding) -> String {

@@ -64,7 +64,7 @@ pub(crate) struct PublishedPorts(pub(crate) Vec<flag::Published>);
 #[derive(Debug, Clone)]
 pub(crate) struct ExposedPorts(pub(crate) Vec<String>);
 
-fn publish(text: &str) -> Result<PublishedPorts, String> {
+pub(crate) fn publish(text: &str) -> Result<PublishedPorts, String> {
     flag::publish(text).map(PublishedPorts)
 }
 
