@@ -81,7 +81,7 @@ pub(crate) fn run() -> Result<()> {
         let dir = peer.unpack()?;
         shell::say(&format!("{}: {}", peer.version()?, dir.display()));
     }
-    Ok(())
+    python()
 }
 
 /// Unpacks all peers that aren't there yet.
@@ -89,7 +89,36 @@ pub(crate) fn unpack_all() -> Result<()> {
     for peer in [DOCKER, PODMAN, SKOPEO] {
         let _dir = peer.unpack()?;
     }
-    Ok(())
+    python()
+}
+
+/// PyPI's client of the Engine API and what it needs, into `target/peers/python`; without pip the tests that call it say that they skip.
+fn python() -> Result<()> {
+    const CLIENT: &str = "docker==7.1.0";
+    let dir = shell::root().join("target/peers/python");
+    let done = dir.join("unpacked");
+    if done.exists() || shell::output("python3", &["-m", "pip", "--version"]).is_err() {
+        return Ok(());
+    }
+    shell::say(&format!(
+        "unpacking {CLIENT} into target/peers (nothing is installed)"
+    ));
+    let target = dir.to_str().context("path is not UTF-8")?;
+    let args = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--disable-pip-version-check",
+        "--root-user-action=ignore",
+        "--upgrade",
+        "--target",
+        target,
+        CLIENT,
+    ];
+    shell::run("python3", &args)?;
+    fs::write(&done, "").with_context(|| format!("write {}", done.display()))
 }
 
 impl Peer {

@@ -59,3 +59,10 @@ pub fn docker_clients() -> Vec<PathBuf> {
     found.extend(Some(peers).filter(|p| p.is_file()));
     found
 }
+
+/// Where PyPI's `docker` and what it needs are, if `cargo xtask test` has unpacked them into `target/peers`.
+#[must_use]
+pub fn python_client() -> Option<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/peers/python");
+    dir.join("docker").is_dir().then_some(dir)
+}

@@ -667,3 +667,82 @@ fn stock_clients_make_networks() {
     }
     host.finish();
 }
+
+/// PyPI's `docker`, which compose files of old and many test suites speak through.
+const PYTHON: &str = r#"
+import docker
+from docker.types import EndpointConfig, IPAMConfig, IPAMPool
+client = docker.from_env()
+api = client.api
+names = {network.name for network in client.networks.list()}
+assert names == {"bridge", "host", "none"}, names
+ipam = IPAMConfig(pool_configs=[IPAMPool(
+    subnet="10.9.0.0/16", iprange="10.9.4.0/24", gateway="10.9.0.254", aux_addresses={"router": "10.9.4.0"})])
+network = client.networks.create("made", driver="bridge", ipam=ipam, check_duplicate=True, internal=True,
+    labels={"a": "b"}, enable_ipv6=True, options={"com.docker.network.bridge.enable_icc": "true"})
+assert network.attrs["IPAM"]["Config"][0]["Gateway"] == "10.9.0.254", network.attrs
+assert network.attrs["EnableIPv6"] and network.attrs["Internal"], network.attrs
+web = client.containers.run("busybox", "sleep 1000", detach=True, name="web", network="made")
+web.reload()
+assert web.attrs["NetworkSettings"]["Networks"]["made"]["IPAddress"] == "10.9.4.1", web.attrs["NetworkSettings"]
+other = client.networks.create("other")
+other.connect(web, aliases=["www"], ipv4_address=None)
+web.reload()
+assert set(web.attrs["NetworkSettings"]["Networks"]) == {"made", "other"}
+other.reload()
+assert [c.name for c in other.containers] == ["web"], other.attrs
+assert [n.name for n in client.networks.list(filters={"label": "a=b"})] == ["made"]
+assert [n.name for n in client.networks.list(names=["other"])] == ["other"]
+try:
+    other.remove()
+    raise SystemExit("removed in use")
+except docker.errors.APIError as error:
+    assert error.status_code == 403, error
+other.disconnect(web)
+try:
+    client.networks.create("made")
+    raise SystemExit("made twice")
+except docker.errors.APIError as error:
+    assert error.status_code == 409, error
+try:
+    client.networks.create("more", ipam=IPAMConfig(pool_configs=[IPAMPool(subnet="10.9.3.0/24")]))
+    raise SystemExit("made over another")
+except docker.errors.APIError as error:
+    assert error.status_code == 403, error
+web.remove(force=True)
+assert client.networks.prune(filters={"label": "nothing"})["NetworksDeleted"] is None
+assert sorted(client.networks.prune()["NetworksDeleted"]) == ["made", "other"]
+try:
+    client.networks.get("made")
+    raise SystemExit("still there")
+except docker.errors.NotFound:
+    pass
+host = api.create_host_config(port_bindings={80: ("127.0.0.1", 8080)})
+client.networks.create("third")
+settings = api.create_networking_config({"third": api.create_endpoint_config(aliases=["x"])})
+made = api.create_container("busybox", "sleep 1000", name="low", ports=[80], host_config=host, networking_config=settings)
+api.start(made)
+assert api.port("low", 80) == [{"HostIp": "127.0.0.1", "HostPort": "8080"}], api.port("low", 80)
+api.remove_container("low", force=True)
+print("done")
+"#;
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the stock client is the witness")]
+fn the_python_client_makes_networks() {
+    let Some(sandbox) = testkit::sandbox!() else {
+        return;
+    };
+    let Some(path) = fixtures::python_client() else {
+        testkit::note("SKIP PyPI's docker is not unpacked here");
+        return;
+    };
+    let host = host(&sandbox, Transport::Socket);
+    let mut python = std::process::Command::new("python3");
+    python
+        .args(["-B", "-c", PYTHON])
+        .env("PYTHONPATH", path)
+        .env("DOCKER_HOST", format!("unix://{}", host.socket().display()));
+    assert_eq!(testkit::host::run(python).ok(), "done");
+    host.finish();
+}
