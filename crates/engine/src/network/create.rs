@@ -91,11 +91,7 @@ fn create(inner: &Inner, request: NetworkRequest) -> Result<MadeNetwork> {
     }
     apart(&network, &others)?;
     network.pools = complete(network.pools, &others)?;
-    for family in families {
-        if !network.has(family) {
-            network.pools.push(choose(inner, family, &network)?);
-        }
-    }
+    choose(inner, &families, &mut network, &others)?;
     check_mtu(&network)?;
     let fabric = inner.fabric();
     fabric.rehearse(&network)?;
@@ -329,16 +325,39 @@ fn complete(pools: Vec<Pool>, others: &[Network]) -> Result<Vec<Pool>> {
     Ok(done)
 }
 
-fn choose(inner: &Inner, family: Family, network: &Network) -> Result<Pool> {
-    let home = lookup::default_locked(inner)?;
+/// Keeps off all that is in use: other networks, and the host's routes.
+fn choose(
+    inner: &Inner,
+    families: &[Family],
+    network: &mut Network,
+    others: &[Network],
+) -> Result<()> {
+    let missing: Vec<Family> = families
+        .iter()
+        .filter(|family| !network.has(**family))
+        .copied()
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let home = match others.iter().find(|other| other.name == DEFAULT) {
+        Some(home) => home.clone(),
+        None => lookup::default_locked(inner)?,
+    };
     let sources = Sources::standard(lookup::global_id(&home.id));
-    let mut taken = lookup::taken(inner)?;
-    taken.extend(network.pools.iter().map(|pool| pool.subnet));
-    lookup::pool(&sources, family, &taken).map_err(|mut error| {
-        // As in Docker: it is the request that asks for what is not there.
-        error.kind = Kind::InvalidParameter;
-        error
-    })
+    let mut taken = inner.fabric().routes()?;
+    for other in others.iter().chain([&home, &*network]) {
+        taken.extend(other.pools.iter().map(|pool| pool.subnet));
+    }
+    for family in missing {
+        let pool = lookup::pool(&sources, family, &taken).map_err(|mut error| {
+            // As in Docker: it is the request that asks for what is not there.
+            error.kind = Kind::InvalidParameter;
+            error
+        })?;
+        network.pools.push(pool);
+    }
+    Ok(())
 }
 
 /// RFC 8200, section 5: a link that carries less than 1,280 bytes has no IPv6.

@@ -8,7 +8,7 @@ use state::EndpointRow;
 
 use super::create::is_predefined;
 use super::event::happened;
-use super::{Networks, leave, lookup};
+use super::{Networks, again, leave, lookup};
 use crate::container::list::{labelled, nanos};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Happened, Subject};
@@ -37,7 +37,7 @@ impl Networks {
             .await
     }
 
-    /// Removes all networks that no container is on; gives their names.
+    /// Removes all networks that no container is on, and what killed engines have left of any on the host; gives the networks' names.
     ///
     /// # Errors
     /// The kernel refused, or the database can't be written.
@@ -98,7 +98,10 @@ fn in_use(inner: &Inner, network: &Network, ends: &[EndpointRow]) -> Result<Erro
 
 /// Removes a network that nobody is on; whether it was there. The caller holds the lock of all networks.
 fn remove_locked(inner: &Inner, network: &Network) -> Result<bool> {
-    inner.fabric().remove_network(network)?;
+    let fabric = inner.fabric();
+    if fabric.is_up(network)? {
+        fabric.remove_network(network)?;
+    }
     // Entries of who has left are gone; what a killed engine left goes with the directory.
     drop(std::fs::remove_dir_all(inner.names_dir(&network.id)));
     failpoint!("network.remove.after_host");
@@ -124,6 +127,8 @@ fn prune(inner: &Inner, which: &PruneNetworks) -> Result<Vec<String>> {
             gone.push(network.name);
         }
     }
+    // What engines that were killed have left on the host goes too, and what somebody has flushed is back.
+    again::apply(inner)?;
     inner.record(Happened::to(Subject::Network, "prune", "").with("reclaimed", 0));
     Ok(gone)
 }
