@@ -8,7 +8,7 @@ use state::EndpointRow;
 
 use super::create::is_predefined;
 use super::event::happened;
-use super::{Networks, again, leave, lookup};
+use super::{Networks, again, leave, lookup, names};
 use crate::container::list::{labelled, nanos};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Happened, Subject};
@@ -102,8 +102,7 @@ fn remove_locked(inner: &Inner, network: &Network) -> Result<bool> {
     if fabric.is_up(network)? {
         fabric.remove_network(network)?;
     }
-    // Entries of who has left are gone; what a killed engine left goes with the directory.
-    drop(std::fs::remove_dir_all(inner.names_dir(&network.id)));
+    names::forget(inner, &network.id)?;
     failpoint!("network.remove.after_host");
     let gone = inner
         .db

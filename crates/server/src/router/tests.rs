@@ -22,7 +22,6 @@ fn front_router() -> Router {
                 body.0.detach.to_string()
             }),
         )
-        .route("/networks", get(networks::list))
         .fallback(not_found)
         .method_not_allowed_fallback(not_found);
     Router::new().fallback(front).with_state(routes)
@@ -137,27 +136,4 @@ async fn json_is_asked_for_by_its_name() {
         ask(post(json), large).await.0,
         StatusCode::PAYLOAD_TOO_LARGE
     );
-}
-
-#[tokio::test]
-async fn networks_that_are_always_there() {
-    let (status, text) = ask(
-        get_request("/networks?filters=%7B%22name%22%3A%5B%22none%22%5D%7D"),
-        "",
-    )
-    .await;
-    assert_eq!(status, StatusCode::OK);
-    let networks: Vec<api::network::Network> = serde_json::from_str(&text).unwrap();
-    assert_eq!(networks.len(), 1);
-    assert_eq!(
-        (networks[0].name.as_str(), networks[0].driver.as_str()),
-        ("none", "null")
-    );
-    assert_eq!(networks[0].id.len(), 64);
-    let (status, _) = ask(
-        get_request("/networks?filters=%7B%22nme%22%3A%5B%5D%7D"),
-        "",
-    )
-    .await;
-    assert_eq!(status, StatusCode::BAD_REQUEST);
 }
