@@ -11,14 +11,12 @@ pub enum Kind {
     NotFound,
     /// The object is in a state in which this can't be done, or the name is taken.
     Conflict,
-    /// This may not be done: to something that is always there, or that others have.
+    /// This may not be done: to something that is always there, that others have, or that can't be written.
     Forbidden,
     /// The request itself is wrong.
     InvalidParameter,
     /// There is nothing to do: the container has been started or stopped already.
     NotModified,
-    /// It may not be done there: nothing can be written.
-    Forbidden,
     /// Something that this needs is not there now; later it may be.
     Unavailable,
     /// It is asked for something that this engine does not do (yet).

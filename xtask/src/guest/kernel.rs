@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::tree::{Tree, place};
 use crate::{packages, shell};
 
-/// What a guest needs that Debian's kernel has as modules: its disk, what the engine mounts, and what the leak checker asks.
+/// What a guest needs that Debian's kernel has as modules: its disk, what the engine mounts and connects, and what the leak checker asks.
 const MODULES: &[&str] = &[
     "virtio_pci",
     "virtio_blk",
@@ -19,6 +19,19 @@ const MODULES: &[&str] = &[
     "erofs",
     "loop",
     "nf_tables",
+    "bridge",
+    "veth",
+    "nf_nat",
+    "nft_chain_nat",
+    "nft_nat",
+    "nft_masq",
+    "nft_redir",
+    "nft_ct",
+    "nft_fib_inet",
+    "nft_reject_inet",
+    "nf_conntrack_netlink",
+    "sch_ingress",
+    "cls_bpf",
 ];
 
 /// A kernel image with the modules that the guest loads.

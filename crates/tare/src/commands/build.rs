@@ -301,6 +301,5 @@ fn options(args: &Args, given: &mut Given) -> Result<BuildOptions> {
         ulimits: ulimits.collect(),
         cgroup_parent: args.cgroup_parent.clone().unwrap_or_default(),
         security_opt: args.security_opt.clone(),
-        ..BuildOptions::default()
     })
 }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use builder::graph::RunMount;
 use dockerfile::instruction::mount::{MountKind as Asked, Sharing as Shared};
@@ -142,10 +142,8 @@ fn lock(build: &Build<'_>, place: &Path, sharing: Shared) -> Result<Option<Flock
             .write(true)
             .open(place.join("lock"))
             .map_err(failed)?;
-        let now = std::time::SystemTime::try_from(build.engine.0.now());
-        now.map_err(std::io::Error::other)
-            .and_then(|now| file.set_modified(now))
-            .map_err(failed)?;
+        let now = Duration::from_nanos(build.engine.0.nanos().unsigned_abs());
+        file.set_modified(UNIX_EPOCH + now).map_err(failed)?;
         let wait = match sharing {
             Shared::Private => Wait::No,
             Shared::Shared | Shared::Locked => Wait::Until(Instant::now() + TURN),
