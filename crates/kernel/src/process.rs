@@ -86,6 +86,12 @@ pub fn set_parent_death_signal(signal: i32, parent: Pid) -> Result<bool> {
     Ok(rustix::process::getppid() == Some(parent))
 }
 
+/// Whether the caller's effective user is root, of its user namespace.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// Makes the caller the parent of what its descendants leave behind.
 ///
 /// # Errors

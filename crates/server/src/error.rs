@@ -49,7 +49,6 @@ impl From<engine::Error> for Refusal {
             Kind::InvalidParameter | Kind::CommandNotFound | Kind::CommandNotExecutable => {
                 StatusCode::BAD_REQUEST
             }
-            Kind::Forbidden => StatusCode::FORBIDDEN,
             Kind::NotModified => StatusCode::NOT_MODIFIED,
             Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,

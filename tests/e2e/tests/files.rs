@@ -1,5 +1,5 @@
 //! A container's files: copied both ways, compared, exported and made an image, over both transports.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
 
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

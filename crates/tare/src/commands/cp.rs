@@ -74,7 +74,7 @@ async fn out(args: &Args, client: &Client, container: &str, paths: (&str, &str))
     }
     source.is_directory = stat.is_directory();
     let (directory, rename) = place::plan(&source, &local_place(local)?)?;
-    let owners = if args.archive && rustix::process::geteuid().is_root() {
+    let owners = if args.archive && kernel::process::is_root() {
         Owners::Kept
     } else {
         Owners::Own
@@ -184,6 +184,10 @@ async fn into(args: &Args, client: &Client, container: &str, paths: (&str, &str)
     Ok(0)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the user's own file, on the user's side"
+)]
 /// What is copied from here: its description, the directory that it is in, and its name there.
 fn local_source(path: &str, follow: bool) -> Result<(Source, File, PathBuf)> {
     let failed = |why| Error::io("lstat", path, why);
