@@ -91,7 +91,7 @@ async fn empty_lists() {
         .iter()
         .map(|network| network.name.as_str())
         .collect();
-    assert_eq!(names, ["host", "none"]);
+    assert_eq!(names, ["bridge", "host", "none"]);
 }
 
 #[tokio::test]
