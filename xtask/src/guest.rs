@@ -224,6 +224,21 @@ fn tests() -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok((tests, data))
 }
 
+/// The host's emulator, or else Debian's, unpacked and not installed.
+fn emulator() -> Result<Command> {
+    const NAME: &str = "qemu-system-x86_64";
+    if shell::has(NAME) {
+        return Ok(Command::new(NAME));
+    }
+    let dir = peers::QEMU.unpack()?;
+    let mut qemu = Command::new(dir.join("usr/bin").join(NAME));
+    qemu.env("LD_LIBRARY_PATH", dir.join("usr/lib/x86_64-linux-gnu"));
+    for data in ["usr/share/qemu", "usr/share/seabios"] {
+        qemu.arg("-L").arg(dir.join(data));
+    }
+    Ok(qemu)
+}
+
 /// A client that runs in the guest, which has no libraries but those of Debian's base: the one on the PATH, or Debian's.
 fn docker_client() -> Result<Option<PathBuf>> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -264,10 +279,7 @@ impl Machine {
             cfg!(target_arch = "x86_64"),
             "the guest is an x86_64 machine so far"
         );
-        shell::install(&[
-            ("qemu-system-x86_64", "qemu-system-x86"),
-            ("mkfs.ext4", "e2fsprogs"),
-        ])?;
+        shell::install(&[("mkfs.ext4", "e2fsprogs")])?;
         for stale in packages::left_by_the_dead(&packages::fixtures(), "guest-")? {
             fs::remove_dir_all(stale)?;
         }
@@ -302,7 +314,7 @@ impl Machine {
         let bytes = initramfs::make(&self.kernel)?;
         place(&initramfs, |file| Ok(file.write_all(&bytes)?))?;
         shell::say(&format!("booting {}", self.kernel.name()));
-        let mut qemu = Command::new("qemu-system-x86_64");
+        let mut qemu = emulator()?;
         // KVM isn't asked for: nested, it may hang at once, and time doesn't matter here.
         qemu.args([
             "-accel",

@@ -45,6 +45,12 @@ pub(crate) const CRIU: Peer = Peer {
     packages: &["criu"],
 };
 
+/// Debian's emulator, for the guest: installing it beside another version's tools would remove them.
+pub(crate) const QEMU: Peer = Peer {
+    name: "qemu",
+    packages: &["qemu-system-x86", "qemu-system-data", "seabios"],
+};
+
 /// What every Debian host has already, or what only installing or signing needs.
 const LEFT_OUT: &[&str] = &[
     "adduser",
@@ -154,6 +160,8 @@ impl Peer {
                 "etc/containers",
                 "etc/containerd",
                 "usr/share/containers",
+                "usr/share/qemu",
+                "usr/share/seabios",
             ];
             let own = own.iter().any(|dir| path.starts_with(dir));
             let elsewhere = path.starts_with("usr") && !path.starts_with("usr/share/");
