@@ -27,6 +27,7 @@ pub(crate) struct Made {
     namespaces: Namespaces,
     confinement: Option<Confinement>,
     root: RootDir,
+    spare: Option<OwnedFd>,
     document: OwnedFd,
 }
 
@@ -91,6 +92,7 @@ impl Made {
             namespaces: Namespaces::of(&launch.spec),
             confinement,
             root,
+            spare: None,
             document,
         })
     }
@@ -119,9 +121,14 @@ impl Made {
             namespaces: self.namespaces,
             confinement: self.confinement,
             root: Some(self.root),
-            spare: None,
+            spare: self.spare,
             document: self.document,
         })
+    }
+
+    /// Makes sure that its root serves once more, while its program waits: one that has ended has no namespace to copy from.
+    pub(crate) fn keep_root(&mut self) {
+        self.spare = spare(&self.root, &self.created.pidfd);
     }
 
     /// Undoes the making.
@@ -223,17 +230,11 @@ impl Container {
         }
     }
 
-    /// Makes sure that its root serves once more. A detached mount can be copied since Linux 6.15; before, it is attached
-    /// in the container's namespace by now, and is copied from there.
+    /// Makes sure that its root serves once more, for a container that was not meant to be started again before.
     pub(crate) fn keep_root(&mut self) {
-        let Some(root) = &self.root else {
-            return;
-        };
-        if self.spare.is_some() || Mount::clone_tree(root, "", Recursive::No).is_ok() {
-            return;
+        if let (Some(root), None) = (&self.root, &self.spare) {
+            self.spare = spare(root, &self.pidfd);
         }
-        // Without it, the next start says why it can't be.
-        self.spare = copy_from(&self.pidfd).ok();
     }
 
     /// Its root for the next run.
@@ -250,6 +251,15 @@ impl Container {
     pub(crate) fn unmount(&mut self) {
         self.root = None;
         self.spare = None;
+    }
+}
+
+/// A root for another run, where this one can't serve again. A detached mount can be copied since Linux 6.15; before, it is
+/// attached in the container's namespace by now, and is copied from there. Without it, the next start says why it can't be.
+fn spare(root: &RootDir, pidfd: &PidFd) -> Option<OwnedFd> {
+    match Mount::clone_tree(root, "", Recursive::No) {
+        Ok(_) => None,
+        Err(_) => copy_from(pidfd).ok(),
     }
 }
 

@@ -10,7 +10,7 @@ use protocol::launch::Channel;
 use protocol::log::{Stream, Writer};
 use protocol::state::SOCKET;
 use protocol::{
-    Condition, EventLog, GivenNetwork, Launch, Ready, State, StateLock, launch as numbers,
+    Condition, EventLog, GivenNetwork, Launch, Ready, Restart, State, StateLock, launch as numbers,
 };
 use runtime::Stdio;
 use rustix::fs::{AtFlags, Mode};
@@ -286,7 +286,10 @@ pub(crate) fn run(
     let confinement = preparation.confinement(launch)?;
     let ours = Ours::make(launch).during("make pipes")?;
     let (stdio, mut sources, stdin) = (ours.stdio, ours.sources, ours.stdin);
-    let made = Made::new(launch, document, root, (&layout, confinement), stdio)?;
+    let mut made = Made::new(launch, document, root, (&layout, confinement), stdio)?;
+    if launch.restart != Restart::No {
+        made.keep_root();
+    }
     failpoint!("monitor.launch.created");
     let started = Place::reserve(container_dir).and_then(|place| {
         let started_at = clock::now();

@@ -147,6 +147,8 @@ impl Monitor {
             let before = linux.resources.take().unwrap_or_default();
             linux.resources = Some(changed(before, limits));
         }
+        // It may have been changed since.
+        launch.restart = self.restarts.policy;
         let mut preparation = Preparation::default();
         let given = (document, root);
         let run = launch::run(&mut launch, given, &mut preparation, &self.container_dir)?;
@@ -165,7 +167,6 @@ impl Monitor {
             start_time: self.container.start_time,
             started_at: run.started_at,
         });
-        self.keep_root();
         self.chronicle.record("start", &[]);
         if let Err(error) = self.enter(Phase::Running) {
             self.abandon_run();

@@ -168,7 +168,6 @@ impl Monitor {
         };
         match announced {
             Ok(()) => {
-                self.keep_root();
                 self.begin_health();
                 Ok(self)
             }
